@@ -1,0 +1,5 @@
+"""`python -m curri`."""
+
+from curri.cli.main import main
+
+main()

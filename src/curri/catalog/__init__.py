@@ -1,0 +1,1 @@
+"""The catalog: tables, database, reading and writing."""

@@ -1,0 +1,81 @@
+"""What `curri status` shows, summed up by the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curri.catalog.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class LessonState:
+    """One lesson (or, `number` None, what lies in the course folder itself) and its videos by state."""
+
+    course: str  # slug
+    course_title: str
+    number: str | None
+    title: str
+    files: int
+    labs: int
+    videos: int
+    due: int  # no upload yet, or the file changed since
+    uploading: int
+    processing: int  # the bytes are there, Stream is not ready
+    ready: int
+    failed: int
+    seconds: float  # of the current videos, as Stream measured them
+
+
+# A video is in exactly one state; the first that fits counts.
+_STATES = """
+WITH source AS (
+    SELECT component_id, checksum_sha1 FROM asset WHERE role = 'source' AND removed_at IS NULL
+), state AS (
+    SELECT c.id, c.course_id, c.lesson_id, v.duration_seconds,
+           CASE WHEN EXISTS (SELECT FROM upload u WHERE u.component_id = c.id
+                                AND u.state IN ('intended', 'created', 'sending', 'sent')) THEN 'uploading'
+                WHEN EXISTS (SELECT FROM component_video p JOIN video w USING (provider, provider_id)
+                              WHERE p.component_id = c.id AND p.state = 'pending'
+                                AND p.source_sha1 = s.checksum_sha1 AND w.status <> 'error') THEN 'processing'
+                WHEN v.status = 'error' THEN 'failed'
+                WHEN v.id IS NOT NULL AND l.source_sha1 = s.checksum_sha1
+                     THEN CASE WHEN v.status = 'ready' THEN 'ready' ELSE 'processing' END
+                WHEN (SELECT u.state FROM upload u
+                       WHERE u.component_id = c.id AND u.source_sha1 = s.checksum_sha1
+                       ORDER BY u.created_at DESC LIMIT 1) = 'failed' THEN 'failed'
+                ELSE 'due' END AS state
+      FROM component c
+      JOIN source s ON s.component_id = c.id
+      LEFT JOIN component_video l ON l.component_id = c.id AND l.state = 'current'
+      LEFT JOIN video v ON v.provider = l.provider AND v.provider_id = l.provider_id
+     WHERE c.type = 'VIDEO' AND c.removed_at IS NULL
+)
+SELECT k.slug, k.title, l.number, coalesce(l.title, ''),
+       (SELECT count(*) FROM asset a JOIN component c ON c.id = a.component_id
+         WHERE c.course_id = k.id AND c.lesson_id IS NOT DISTINCT FROM l.id
+           AND a.removed_at IS NULL AND c.removed_at IS NULL),
+       (SELECT count(*) FROM component c
+         WHERE c.course_id = k.id AND c.lesson_id IS NOT DISTINCT FROM l.id
+           AND c.type = 'LAB' AND c.removed_at IS NULL),
+       count(s.id), count(*) FILTER (WHERE s.state = 'due'), count(*) FILTER (WHERE s.state = 'uploading'),
+       count(*) FILTER (WHERE s.state = 'processing'), count(*) FILTER (WHERE s.state = 'ready'),
+       count(*) FILTER (WHERE s.state = 'failed'), coalesce(sum(s.duration_seconds), 0)
+  FROM course k
+  JOIN LATERAL (
+        SELECT id, number, title, position FROM lesson WHERE course_id = k.id AND removed_at IS NULL
+        UNION ALL SELECT NULL, NULL, NULL, -1
+       ) l ON true
+  LEFT JOIN state s ON s.course_id = k.id AND s.lesson_id IS NOT DISTINCT FROM l.id
+ WHERE k.removed_at IS NULL AND (%(slugs)s::text[] IS NULL OR k.slug = ANY(%(slugs)s))
+ GROUP BY k.id, l.id, l.number, l.title, l.position
+ ORDER BY k.position, k.slug, l.position
+"""
+
+
+def lessons(database: Database, slugs: list[str] | None) -> list[LessonState]:
+    """Return the state of every lesson of the named courses (None: of all), in teaching order.
+
+    Raises DatabaseError. Unknown courses are simply not in the result.
+    """
+    with database.transaction() as connection:
+        return [LessonState(*row) for row in connection.execute(_STATES, {"slugs": slugs})]

@@ -1,0 +1,1 @@
+"""The command line: opens, calls a flow, prints what comes back."""

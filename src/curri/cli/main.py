@@ -1,0 +1,101 @@
+"""The way in and the one way out: signals, errors and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from types import FrameType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from curri import __version__
+from curri.cli import db
+from curri.cli.commands import app
+from curri.cli.output import Output
+from curri.cli.session import Start
+from curri.errors import CurriError, ExitCode, Interrupted, Terminated
+
+__all__ = ["app", "db", "main"]
+
+
+class _Group(TyperGroup):
+    """Turns errors into words and exit codes, in one place for all commands."""
+
+    def invoke(self, ctx: Any) -> Any:
+        start: Start = ctx.obj
+        try:
+            return super().invoke(ctx)
+        except CurriError as error:
+            start.output.error(error)
+            raise typer.Exit(error.exit_code) from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"curri {__version__}")
+        raise typer.Exit
+
+
+@app.callback(cls=_Group)
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line and leave with one of the documented exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        # A title in a language that the terminal cannot show must not end a run.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "") not in ("", "0", "false"))
+    start = Start(output, _load_env_file())
+    _catch_signals()
+    code: int | str | None = ExitCode.BUG
+    try:
+        app(obj=start)
+    except SystemExit as leaving:
+        code = leaving.code
+    except CurriError as error:  # a signal outside of any command
+        output.error(error)
+        code = error.exit_code
+    except Exception:  # noqa: BLE001 - the last resort: whatever it is, programs that read JSON get their summary
+        traceback.print_exc()
+        sys.stderr.write("curri: this is a bug; please report it with the lines above\n")
+    exit_code = ExitCode(int(code or 0))
+    output.summary(exit_code)
+    sys.exit(exit_code)
+
+
+def _load_env_file() -> frozenset[str]:
+    """Let a `.env` in the working folder set what the environment does not; return the names it set."""
+    if not os.path.exists(".env"):  # noqa: PTH110 - pathlib would be the slowest import of `curri --help`
+        return frozenset()
+    from dotenv import dotenv_values
+
+    ours = ("CURRI_", "DATABASE_URL", "CLOUDFLARE_")
+    values = {name: value for name, value in dotenv_values(".env").items() if value and name.startswith(ours)}
+    added = frozenset(values) - frozenset(os.environ)
+    os.environ.update({name: values[name] or "" for name in added})
+    return added
+
+
+def _catch_signals() -> None:
+    """Make Ctrl-C and SIGTERM end the run in order; a second one ends it at once, which is safe too."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGTERM, leave)
+        hint = "what was not committed is as before; run the same command again"
+        if number == signal.SIGTERM:
+            raise Terminated("stopped by the system", hint=hint)
+        raise Interrupted("stopped by Ctrl-C", hint=hint)
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        os._exit(ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)

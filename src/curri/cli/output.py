@@ -1,0 +1,193 @@
+"""Everything that is printed goes through here: text for people, or one JSON object a line for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, Any
+
+from curri.errors import CurriError, ExitCode
+from curri.model import Notice, Outcome, Report, Result
+
+SCHEMA = 1
+"""Version of the JSON output. New keys may come without a new number; none changes its meaning or goes."""
+
+MANY_FILES = 3
+"""More files than this with one fate in one lesson share a line, unless --verbose."""
+
+MANY_LINES = 100
+"""More lines than this are cut short, unless --verbose."""
+
+STYLES = {"new": "green", "restored": "green", "removed": "red", "blocked": "bold red", "problem": "bold red"}
+STYLES |= {"changed": "yellow", "moved": "cyan", "warning": "yellow", "ok": "green"}
+
+
+class Output:
+    """Where a command's results go. `as_json`, `quiet` and `verbose` are set once the options are known."""
+
+    def __init__(self, *, as_json: bool = False, out: IO[str] | None = None, err: IO[str] | None = None) -> None:
+        self.as_json = as_json
+        self.quiet = False
+        self.verbose = False
+        self.command: str | None = None
+        self.out = out or sys.stdout
+        self.err = err or sys.stderr
+        self._ended = False
+
+    # --- lines
+
+    def line(self, text: str, *, word: str = "", to: IO[str] | None = None) -> None:
+        """Print a line, its first word in colour if a terminal reads it."""
+        stream = to or self.out
+        if word and stream.isatty() and word in STYLES:
+            from rich.console import Console
+            from rich.text import Text
+
+            styled = Text(f"{word:<9} ", style=STYLES[word])
+            Console(file=stream, highlight=False, soft_wrap=True).print(styled + Text(text))
+            return
+        stream.write(f"{word:<9} {text}\n" if word else f"{text}\n")
+
+    def emit(self, kind: str, **values: Any) -> None:
+        """Print one JSON object."""
+        self.out.write(json.dumps({"type": kind, **values}, ensure_ascii=False) + "\n")
+
+    def say(self, text: str) -> None:
+        """Print a result for people, unless --quiet or --json."""
+        if not (self.quiet or self.as_json):
+            self.line(text)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+        """Print a table for people, unless --quiet or --json; columns named in `right` are numbers."""
+        if self.quiet or self.as_json:
+            return
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        # Off a terminal nothing is folded: a line of the table is then a line for grep.
+        console = Console(file=self.out, highlight=False) if self.out.isatty() else Console(file=self.out, width=500)
+        with console.capture() as capture:
+            console.print(table)
+        self.out.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+    # --- results
+
+    def report(self, report: Report) -> None:
+        """Print what a flow did, and end."""
+        if self.as_json:
+            for notice in report.warnings:
+                self.emit("warning", rule=notice.rule, path=notice.path, message=notice.message)
+            for outcome in report.outcomes:
+                self.emit("item", path=outcome.path, outcome=outcome.outcome.value, reason=outcome.reason)
+            self.summary(report.exit_code, run_id=report.run_id, counts=report.counts, dry_run=report.dry_run)
+            return
+        self._warnings(report.warnings)
+        bad = [outcome for outcome in report.outcomes if outcome.outcome in (Result.BLOCKED, Result.FAILED)]
+        if not self.quiet:
+            self._done([outcome for outcome in report.outcomes if outcome.outcome is Result.DONE])
+        for outcome in bad:
+            self.line(f"{outcome.path}: {outcome.reason}", word=outcome.outcome.value, to=self.err)
+        self.say(_sentence(report))
+
+    def _done(self, outcomes: list[Outcome]) -> None:
+        lines = list(_gathered(outcomes)) if not self.verbose else [_split(outcome) for outcome in outcomes]
+        shown = lines if self.verbose else lines[:MANY_LINES]
+        for word, text in shown:
+            self.line(text, word=word)
+        if len(lines) > len(shown):
+            self.line(f"... and {len(lines) - len(shown)} lines more (--verbose shows all)")
+
+    def _warnings(self, warnings: Sequence[Notice]) -> None:
+        seen: Counter[str] = Counter()
+        for notice in warnings:
+            seen[notice.rule] += 1
+            if self.verbose or (seen[notice.rule] <= MANY_FILES and not self.quiet):
+                self.line(f"{notice.path}: {notice.message} [{notice.rule}]", word="warning", to=self.err)
+        if not self.verbose and not self.quiet:
+            for rule, count in seen.items():
+                if count > MANY_FILES:
+                    self.line(
+                        f"{count - MANY_FILES} more of [{rule}] (--verbose shows all)", word="warning", to=self.err
+                    )
+
+    def summary(
+        self,
+        exit_code: ExitCode,
+        *,
+        run_id: int | None = None,
+        counts: Mapping[str, Any] | None = None,
+        dry_run: bool = False,
+        error: CurriError | None = None,
+    ) -> None:
+        """Print the last JSON object of a run; a second call prints nothing."""
+        if not self.as_json or self._ended:
+            return
+        self._ended = True
+        values: dict[str, Any] = {"schema": SCHEMA, "command": self.command, "exit_code": int(exit_code)}
+        values |= {"run_id": run_id, "dry_run": dry_run, "counts": dict(counts or {})}
+        if error is not None:
+            values["error"] = {"message": error.message, "where": error.where, "hint": error.hint}
+        self.emit("summary", **values)
+        self.out.flush()
+
+    def error(self, error: CurriError) -> None:
+        """Print an error: what happened, where, what to do."""
+        text = f"curri: {error.message}\n"
+        text += f"  in: {error.where}\n" if error.where else ""
+        text += f"  hint: {error.hint}\n" if error.hint else ""
+        self.err.write(text)
+        self.summary(error.exit_code, run_id=error.run_id, error=error)
+
+
+def _split(outcome: Outcome) -> tuple[str, str]:
+    """Return the word to colour and the rest of the line."""
+    word, _, rest = outcome.reason.partition(" ")
+    if word in ("new", "changed", "removed"):
+        return word, outcome.path
+    if word in ("moved", "restored"):
+        return word, f"{outcome.path} ({rest})" if rest else outcome.path
+    return "changed", f"{outcome.path}: {outcome.reason}"
+
+
+def _gathered(outcomes: Iterable[Outcome]) -> Iterable[tuple[str, str]]:
+    """Yield lines; many files that came or went with one lesson share one."""
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for outcome in outcomes:
+        word, text = _split(outcome)
+        parts = outcome.path.split("/")
+        lesson = "/".join(parts[:2]) if len(parts) > 2 else ""
+        alone = word not in ("new", "removed", "restored") or not lesson
+        groups.setdefault((word, text if alone else lesson), []).append((word, text))
+    for (word, lesson), lines in groups.items():
+        if len(lines) > MANY_FILES:
+            yield word, f"{lesson} ({len(lines)} files)"
+        else:
+            yield from lines
+
+
+def _sentence(report: Report) -> str:
+    """Return the closing line of a run."""
+    counts = report.counts
+    size = ", ".join(_counted(counts.get(f"{thing}s", 0), thing) for thing in ("course", "lesson", "file"))
+    parts = [
+        f"{counts[word]} {word}"
+        for word in ("new", "changed", "moved", "restored", "removed", "blocked")
+        if counts.get(word)
+    ]
+    verb = "would be" if report.dry_run else "is"
+    if not counts.get("rows_changed"):
+        state = "the catalog is up to date" if not parts else ", ".join(parts)
+        return f"nothing to do: {size}; {state}"
+    return f"{size}: {', '.join(parts) or 'details refreshed'}; the catalog {verb} up to date"
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

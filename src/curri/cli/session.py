@@ -1,0 +1,124 @@
+"""What every command starts with: options, settings, an open catalog."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from curri.cli.output import Output
+
+if TYPE_CHECKING:
+    from curri.catalog.database import Database
+    from curri.config import Loaded
+
+COMMON_PANEL = "Common options"
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", envvar="CURRI_JSON", rich_help_panel=COMMON_PANEL, help="Print one JSON object a line."),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", envvar="CURRI_QUIET", rich_help_panel=COMMON_PANEL, help="Print only what went wrong."
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", envvar="CURRI_VERBOSE", rich_help_panel=COMMON_PANEL, help="Print every item."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        envvar="CURRI_CONFIG",
+        rich_help_panel=COMMON_PANEL,
+        help="Read settings from FILE, not from the curri.toml of the curriculum or of this folder.",
+    ),
+]
+
+
+class Start(NamedTuple):
+    """What is known before the command line is read."""
+
+    output: Output
+    env_file: frozenset[str] = frozenset()  # names of the variables that came from `.env`
+
+
+class Session:
+    """One command at work."""
+
+    def __init__(self, start: Start, config_file: Path | None) -> None:
+        self.output = start.output
+        self._env_file = start.env_file
+        self._config_file = config_file
+
+    def settings(self, root: Path | None = None) -> Loaded:
+        """Return the settings; `root` is the curriculum folder, if the command has one. Raises ConfigError."""
+        from curri import config
+
+        return config.load({}, file=self._config_file, root=root, env_file=self._env_file)
+
+    @contextmanager
+    def address(self, root: Path | None = None) -> Iterator[str]:
+        """Yield the address of the database; the embedded server runs meanwhile if none is configured."""
+        from curri.catalog import embedded, migrate
+
+        settings = self.settings(root).settings
+        if settings.database_url is not None:
+            yield settings.database_url.get_secret_value()
+            return
+        with embedded.server(settings.home) as url:
+            migrate.move_if_needed(url)
+            yield url
+
+    @contextmanager
+    def catalog(self, root: Path | None = None) -> Iterator[Database]:
+        """Yield the open catalog. Raises NotMigrated if its tables are not those of this version."""
+        from curri.catalog.database import connect
+
+        with self.address(root) as url, connect(url) as database:
+            database.require_tables()
+            yield database
+
+
+def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command: a function of a Session and its own options, which gets the common options added."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+        def run(ctx: typer.Context, **given: Any) -> None:
+            start: Start = ctx.find_root().obj
+            output = start.output
+            output.as_json = given.pop("json")
+            output.quiet = given.pop("quiet")
+            output.verbose = given.pop("verbose")
+            output.command = ctx.command_path.partition(" ")[2]
+            function(Session(start, given.pop("config")), **given)
+
+        parameters = [
+            inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
+            *own,
+            _option("json", Json, default=False),
+            _option("quiet", Quiet, default=False),
+            _option("verbose", Verbose, default=False),
+            _option("config", Config, default=None),
+        ]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.__doc__ = function.__doc__
+        group.command(name)(run)
+        return function
+
+    return register
+
+
+def _option(name: str, annotation: object, *, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

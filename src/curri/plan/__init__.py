@@ -1,0 +1,1 @@
+"""Decisions, pure: two snapshots in, a plan out."""

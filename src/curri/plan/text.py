@@ -1,0 +1,53 @@
+"""Names as text: one form for comparing, one order for showing, one shape for identifiers, one way to print."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_DIGITS = re.compile(r"([0-9]+)")
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def folded(name: str) -> str:
+    """Return `name` in the form under which names are compared: Unicode NFC.
+
+    A tree copied from a Mac holds decomposed letters (NFD); it is the same tree.
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key that puts `part-2` before `part-10`, without regard to case."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() and part.isascii() else (1, 0, part)
+        for part in _DIGITS.split(folded(name).casefold())
+        if part
+    )
+
+
+def slug(name: str) -> str:
+    """Return `name` in lower case with everything but letters, digits and `_` turned into single hyphens.
+
+    Letters of every script stay: a title in Japanese must not become an empty identifier. Never empty.
+    """
+    return _NOT_WORD.sub("-", folded(name).casefold()).strip("-_") or "file"
+
+
+def printable(name: str) -> str:
+    r"""Return `name` fit for a terminal, a log and UTF-8: no control characters, no undecodable bytes.
+
+    Newlines and escape codes are shown as `\n`, `\x1b`; bytes that were not UTF-8 as `\xff`.
+    """
+    if name.isascii() and name.isprintable():
+        return name
+    parts: list[str] = []
+    for character in name:
+        code = ord(character)
+        if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is not UTF-8 (PEP 383)
+            parts.append(f"\\x{code - 0xDC00:02x}")
+        elif character.isprintable():
+            parts.append(character)
+        else:
+            parts.append(character.encode("unicode_escape").decode("ascii"))
+    return "".join(parts)

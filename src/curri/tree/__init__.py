@@ -1,0 +1,1 @@
+"""The tree: what is on disk, and what it means."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.worlds import READ_AT, World, applied, digests, found, live_files, plan, sha1
 
 from curri.model import FINGERPRINT_VERSION, Digest, FoundTree, Outcome, Place, Recorded, Result
 from curri.plan.changes import ContentPlan
 from curri.plan.comparison import RACY_NS
 from curri.plan.content import compare, decide
 from curri.plan.identity import place_id
+from support.worlds import READ_AT, World, applied, digests, found, live_files, plan, sha1
 
 
 def small() -> World:

@@ -6,10 +6,11 @@ import copy
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.worlds import World, applied, component_of, found, live_files, plan, sha1
 
 from curri.model import Recorded
 from curri.plan.content import compare
+from curri.plan.text import slug
+from support.worlds import World, applied, component_of, found, live_files, plan, sha1
 
 # Few names and few contents on purpose: collisions, equal files and re-used places are where mistakes live.
 COURSES = st.sampled_from(["01", "02", "03"])
@@ -115,10 +116,11 @@ def _moved(world: World, move: tuple[str, str, str, str, str]) -> World:
     if what == "lesson":
         here[lesson], there[other_lesson] = there.get(other_lesson, {}), here.get(lesson, {})
     elif what == "video" and "learning/video.mp4" in here.get(lesson, {}) and other_lesson in there:
-        name = f"learning/from-{course}-{lesson}.mp4"
-        there[other_lesson][name] = here[lesson].pop("learning/video.mp4")
+        content = here[lesson].pop("learning/video.mp4")
+        there[other_lesson][f"learning/{slug(content)}.mp4"] = content
     elif what == "kind" and "learning/video.mp4" in here.get(lesson, {}):
-        here[lesson]["practice/moved.mp4"] = here[lesson].pop("learning/video.mp4")
+        content = here[lesson].pop("learning/video.mp4")
+        here[lesson][f"practice/{slug(content)}.mp4"] = content
     return after
 
 

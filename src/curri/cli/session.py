@@ -100,7 +100,7 @@ def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Ca
             output.as_json = given.pop("json")
             output.quiet = given.pop("quiet")
             output.verbose = given.pop("verbose")
-            output.command = ctx.command_path.partition(" ")[2]
+            output.command = _command_name(ctx)
             function(Session(start, given.pop("config")), **given)
 
         parameters = [
@@ -118,6 +118,12 @@ def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Ca
         return function
 
     return register
+
+
+def _command_name(ctx: typer.Context) -> str:
+    """Return the command without the program's name, which depends on how it was started: "db upgrade"."""
+    parent = _command_name(ctx.parent) if ctx.parent is not None else ""
+    return f"{parent} {ctx.info_name}".strip() if ctx.parent is not None else ""
 
 
 def _option(name: str, annotation: object, *, default: object) -> inspect.Parameter:

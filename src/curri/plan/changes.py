@@ -155,7 +155,7 @@ class _Ledger:
         if row is not None:
             if row.slug != found.slug:
                 self._say(found.folder, f"moved from {row.slug}")
-            self._retitled(found.folder, row.title, title)
+            self._retitled(found.folder, (row.title, f"Course {row.number}"), (title, f"Course {found.number}"))
 
     def _lesson(self, lesson: Lesson) -> None:
         found, row = lesson.found, lesson.row
@@ -182,11 +182,13 @@ class _Ledger:
             files = sum(len(component.assets) for component in found.components)
             old = self._where(row.id, row.course_id)
             self._say(found.folder, f"moved from {old.course}/{old.lesson}, {files} files")
-        self._retitled(found.folder, row.title, title)
+        self._retitled(found.folder, (row.title, f"Lesson {row.number}"), (title, f"Lesson {found.number}"))
 
-    def _retitled(self, folder: str, old: str, new: str) -> None:
-        if old != new:
-            self._say(folder, f'title is now "{new}", was "{old}"')
+    def _retitled(self, folder: str, old: tuple[str, str], new: tuple[str, str]) -> None:
+        """Say that a title changed; both are given with the title that the number alone would make."""
+        only_the_number = old[0] == old[1] and new[0] == new[1]
+        if old[0] != new[0] and not only_the_number:
+            self._say(folder, f'title is now "{new[0]}", was "{old[0]}"')
 
     # --- components and files
 

@@ -136,13 +136,13 @@ def test_an_edited_file_keeps_its_component_and_gets_a_new_checksum(
 ) -> None:
     root = curriculum(SMALL)
     do_import(database, root)
-    before = dict(rows(url, COMPONENTS))
+    before = {row[0]: row[1] for row in rows(url, COMPONENTS)}
     video = root / "Course_01/Lesson_01/learning/video.mp4"
     video.write_bytes(b"another cut of video one")
     os.utime(video, ns=(OLD_NS + 5, OLD_NS + 5))
     report = do_import(database, root)
     assert report.counts["changed"] == 1
-    after = dict(rows(url, COMPONENTS))
+    after = {row[0]: row[1] for row in rows(url, COMPONENTS)}
     assert sorted(map(str, after.values())) == sorted(map(str, before.values()))
     assert len(set(after) - set(before)) == 1
 

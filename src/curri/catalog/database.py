@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import errors as pg
+from psycopg import generators, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from curri.errors import BusyError, ConfigError, DatabaseError, NotMigrated
+
+# The driver logs what it ignores while it cleans up after an error. A person is told of the error itself, once.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 REVISION = "0001"
 """The newest migration: the tables that this version of curri works with. A test holds it against `migrations/`."""
@@ -19,7 +25,17 @@ REVISION = "0001"
 OLDEST_SERVER = 140000
 """PostgreSQL 14, as `server_version` numbers it."""
 
-CONNECT_SECONDS = 10
+DEFAULTS: Mapping[str, str | int] = {
+    "connect_timeout": 10,  # seconds
+    "application_name": "curri",
+    # An import may read files for hours between two statements: keep routers from forgetting us.
+    "keepalives_idle": 60,
+    "keepalives_interval": 15,
+    "keepalives_count": 4,
+}
+"""What a connection gets unless the address says otherwise."""
+
+CANCEL_SECONDS = 5
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -39,7 +55,21 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """Commit what happens inside, or nothing of it. Raises DatabaseError."""
         with translated(self.address), self.connection.transaction():
-            yield self.connection
+            try:
+                yield self.connection
+            except BaseException:
+                self._end_statement()
+                raise
+
+    def _end_statement(self) -> None:
+        """End the statement that a signal cut short: else the server works on, and the locks are held meanwhile."""
+        if self.connection.info.transaction_status is not pq.TransactionStatus.ACTIVE:
+            return
+        with suppress(psycopg.Error):
+            self.connection.cancel_safe(timeout=CANCEL_SECONDS)
+            self.connection.wait(generators.execute(self.connection.pgconn))
+        if self.connection.info.transaction_status is pq.TransactionStatus.ACTIVE:
+            self.connection.close()
 
     def server_version(self) -> str:
         """Return the version of the server as it calls itself, for instance "16.4"."""
@@ -63,6 +93,12 @@ class Database:
             raise NotMigrated(
                 "the database has no tables of curri yet", where=self.address, hint="run `curri db upgrade` once"
             )
+        if not revision.isdigit():
+            raise NotMigrated(
+                f"the tables are at revision {revision}, which is not one of curri's",
+                where=self.address,
+                hint="another program keeps its tables here; give curri a database or a schema of its own",
+            )
         if revision < REVISION:
             raise NotMigrated(
                 f"the tables are at revision {revision}, this curri needs {REVISION}",
@@ -75,16 +111,18 @@ class Database:
             hint="install the newer curri here too",
         )
 
-    def lock(self, command: str) -> None:
-        """Take the lock of a command until this connection ends, or raise BusyError at once.
+    def lock(self, command: str, *, wait: bool = False) -> None:
+        """Take the lock of a command until this connection ends, or (unless told to wait) raise BusyError at once.
 
         The lock belongs to the catalog (database and schema). It is the server's, so it dies with the connection
         whatever happens to this process: no lock ever goes stale.
         """
+        key = "hashtext('curri:' || coalesce(current_schema(), '')), hashtext(%s)"
         with self.transaction() as connection:
-            row = connection.execute(
-                "SELECT pg_try_advisory_lock(hashtext('curri:' || current_schema()), hashtext(%s))", [command]
-            ).fetchone()
+            if wait:
+                connection.execute(f"SELECT pg_advisory_lock({key})", [command])
+                return
+            row = connection.execute(f"SELECT pg_try_advisory_lock({key})", [command]).fetchone()
         if not row or not row[0]:
             raise BusyError(
                 f"another `curri {command}` is at work on this catalog",
@@ -97,20 +135,10 @@ class Database:
 def connect(url: str) -> Iterator[Database]:
     """Open a database; closed again at the end. Raises ConfigError for an unusable address, DatabaseError."""
     conninfo, address = parse(url)
+    settings: dict[str, Any] = {**DEFAULTS, **conninfo_to_dict(conninfo), "client_encoding": "utf8"}
     try:
-        connection: Connection = psycopg.connect(
-            make_conninfo(
-                conninfo,
-                connect_timeout=CONNECT_SECONDS,
-                application_name="curri",
-                # An import may read files for hours between two statements: keep routers from forgetting us.
-                keepalives_idle=60,
-                keepalives_interval=15,
-                keepalives_count=4,
-            ),
-            autocommit=True,
-        )
-    except psycopg.Error as error:
+        connection: Connection = psycopg.connect(make_conninfo(**settings), autocommit=True)
+    except (psycopg.Error, UnicodeError) as error:  # UnicodeError: a host name that can be none
         raise DatabaseError(
             f"the database cannot be opened: {_first_line(error)}",
             where=address,
@@ -125,37 +153,59 @@ def connect(url: str) -> Iterator[Database]:
         connection.close()
 
 
+_URL = re.compile(r"postgresql://(?:[^@/]*@)?+[^@?]*(?:\?.*)?", re.DOTALL)
+"""An address whose password ends where the driver thinks: one with a bare @ or / would be read as part of the host,
+and shown as such."""
+
+
 def parse(url: str) -> tuple[str, str]:
     """Return the connection string for the driver, and the address without password for people.
 
     Takes `postgresql://`, `postgres://`, SQLAlchemy's `postgresql+psycopg://`, and libpq's `key=value` form.
     Raises ConfigError if the text is none of these; the text itself is not repeated, it may hold a password.
     """
-    plain = re.sub(r"^postgres(?:ql)?(?:\+[a-z0-9]+)?://", "postgresql://", url.strip())
-    hint = "use postgresql://USER:PASSWORD@HOST:5432/NAME, special characters in the password as %XX"
-    if "://" in plain and not plain.startswith("postgresql://"):
+    plain = re.sub(r"^postgres(?:ql)?(?:\+\w+)?://", "postgresql://", url.strip(), flags=re.IGNORECASE)
+    hint = (
+        "use postgresql://USER:PASSWORD@HOST:5432/NAME, special characters in the password as %XX,"
+        " without parameters that only other drivers know (?schema=)"
+    )
+    if re.match(r"[\w+.-]+://", plain) and not plain.startswith("postgresql://"):
         raise ConfigError("the database address is not one of PostgreSQL", where="CURRI_DATABASE_URL", hint=hint)
+    error = ConfigError("the database address cannot be understood", where="CURRI_DATABASE_URL", hint=hint)
     try:
         parts = conninfo_to_dict(plain)
-    except psycopg.ProgrammingError as error:
-        raise ConfigError("the database address cannot be understood", where="CURRI_DATABASE_URL", hint=hint) from error
-    host = parts.get("host") or parts.get("hostaddr") or "local socket"
-    port = f":{parts['port']}" if parts.get("port") else ""
+    except (psycopg.ProgrammingError, UnicodeError):
+        raise error from None  # the cause would repeat the text
+    if not plain or "\0" in plain or not re.fullmatch(r"[0-9,]*", str(parts.get("port") or "")):
+        raise error
+    if plain.startswith("postgresql://") and not _URL.fullmatch(plain):
+        raise error
     user = f"{parts['user']}@" if parts.get("user") else ""
-    return plain, f"{user}{host}{port}/{parts.get('dbname', '')}"
+    return plain, f"{user}{_hosts(parts)}/{parts.get('dbname') or ''}"
+
+
+def _hosts(parts: Mapping[str, Any]) -> str:
+    """Return the host or hosts of an address, each with its port."""
+    hosts = str(parts.get("host") or parts.get("hostaddr") or "local socket").split(",")
+    ports = str(parts.get("port") or "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    pairs = zip(hosts, ports, strict=False)  # the driver refuses what does not fit together
+    return ",".join((f"[{host}]" if ":" in host else host) + (f":{port}" if port else "") for host, port in pairs)
 
 
 def masked(url: str) -> str:
-    """Return an address as a URL without its password. Raises ConfigError."""
-    from urllib.parse import quote
-
-    parts = conninfo_to_dict(parse(url)[0])
-    user = f"{quote(str(parts['user']), safe='')}@" if parts.get("user") else ""
-    host, port = str(parts.get("host") or ""), f":{parts['port']}" if parts.get("port") else ""
-    name = quote(str(parts.get("dbname") or ""), safe="")
-    if host.startswith("/"):
-        return f"postgresql://{user}/{name}?host={quote(host, safe='')}"
-    return f"postgresql://{user}{host}{port}/{name}"
+    """Return an address as a URL that the driver takes, without what is secret in it. Raises ConfigError."""
+    secret = {option.keyword.decode() for option in pq.Conninfo.get_defaults() if option.dispchar}
+    parts = {name: str(value) for name, value in conninfo_to_dict(parse(url)[0]).items() if name not in secret}
+    user = f"{quote(parts.pop('user'), safe='')}@" if parts.get("user") else ""
+    name = quote(parts.pop("dbname", ""), safe="")
+    where = ""
+    if re.fullmatch(r"[\w.:-]+", parts.get("host", "")):  # else a socket or several hosts: these stand behind the "?"
+        where = _hosts(parts)
+        del parts["host"]
+        parts.pop("port", None)
+    query = f"?{urlencode(parts, quote_via=quote, safe='')}" if parts else ""
+    return f"postgresql://{user}{where}/{name}{query}"
 
 
 @contextmanager
@@ -167,45 +217,65 @@ def translated(address: str) -> Iterator[None]:
         raise _translate(error, address) from error
 
 
-_HINTS: tuple[tuple[type[psycopg.Error], str, str], ...] = (
+_HINTS: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
     (
-        pg.ReadOnlySqlTransaction,
+        (pg.ReadOnlySqlTransaction,),
         "the database is read-only",
         "is this a replica? Point CURRI_DATABASE_URL at the primary server",
     ),
     (
-        pg.InsufficientPrivilege,
+        (pg.InsufficientPrivilege,),
         "the database user is not allowed to do this",
         "let the user own the schema, or run `curri db upgrade` as the owner and grant it the tables",
     ),
-    (pg.UndefinedTable, "tables are missing", "run `curri db upgrade`"),
-    (pg.UndefinedColumn, "columns are missing", "run `curri db upgrade`"),
-    (pg.DiskFull, "the database server's disk is full", "make room there and run the command again"),
-    (pg.TooManyConnections, "the database server takes no more connections", "try again later"),
+    ((pg.UndefinedTable,), "tables are missing", "run `curri db upgrade`"),
+    ((pg.UndefinedColumn,), "columns are missing", "run `curri db upgrade`"),
     (
-        pg.QueryCanceled,
+        (pg.DuplicateTable, pg.DuplicateObject, pg.DuplicateFunction),
+        "the database holds something else under a name that curri needs",
+        "give curri a database or a schema of its own",
+    ),
+    ((pg.InvalidSchemaName,), "the schema does not exist", "create it, or correct the search_path in the address"),
+    (
+        (pg.UntranslatableCharacter,),
+        "the database cannot hold a text",
+        "create the database with ENCODING 'UTF8'",
+    ),
+    ((pg.DiskFull,), "the database server's disk is full", "make room there and run the command again"),
+    (
+        (pg.QueryCanceled,),
         "the database server cancelled a statement",
         "a statement_timeout is set for this user; lift it for curri",
     ),
+    (
+        (pg.DeadlockDetected, pg.SerializationFailure, pg.LockNotAvailable),
+        "another command changes the same rows",
+        "what was not committed is as before; run the command again",
+    ),
 )
+
+_LOST = re.compile(r"08...|57P..|25P0[34]")
+"""SQLSTATEs with which a server ends a connection: shut down, crashed, or told to end idle or long sessions."""
 
 
 def _translate(error: psycopg.Error, address: str) -> DatabaseError:
-    for kind, message, hint in _HINTS:
-        if isinstance(error, kind):
-            detail = f" ({error.diag.message_primary})" if error.diag.message_primary else ""
+    state, text = error.diag.sqlstate, error.diag.message_primary
+    detail = f" ({text})" if text else ""
+    for kinds, message, hint in _HINTS:
+        if isinstance(error, kinds):
             return DatabaseError(message + detail, where=address, hint=hint)
-    if error.diag.sqlstate is None or isinstance(error, (pg.AdminShutdown, pg.CrashShutdown)):
+    if _LOST.fullmatch(state) if state else isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return DatabaseError(
-            "the connection to the database was lost",
+            f"the connection to the database was lost{detail}",
             where=address,
             hint="what was not committed is as before; run the command again when the server is back",
         )
-    text = error.diag.message_primary or type(error).__name__
-    return DatabaseError(f"the database refused: {text} (SQLSTATE {error.diag.sqlstate})", where=address)
+    if state is None:
+        return DatabaseError(f"the database driver refused: {error}", where=address)
+    return DatabaseError(f"the database refused: {text} (SQLSTATE {state})", where=address)
 
 
-def _first_line(error: psycopg.Error) -> str:
+def _first_line(error: Exception) -> str:
     """Return what libpq says of a failed connection, on one line.
 
     libpq gives no codes here, and never the password; the text is shown, not interpreted.

@@ -20,12 +20,12 @@ def scripts() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def move(url: str, target: str, *, dry_run: bool = False) -> tuple[str | None, str | None]:
+def move(url: str, target: str, *, dry_run: bool = False, wait: bool = False) -> tuple[str | None, str | None]:
     """Bring the tables to a revision ("head", "base", or a number); return the revision before and after.
 
     Every migration is one transaction; a failed one leaves the tables at the revision before it. A second call
-    finds nothing to do. Raises UsageError for an unknown revision, BusyError while another migration runs,
-    DatabaseError for everything else.
+    finds nothing to do. Raises UsageError for an unknown revision, BusyError while another migration runs (unless
+    told to wait for it), DatabaseError for everything else.
     """
     from alembic import command
     from alembic.script import ScriptDirectory
@@ -33,7 +33,7 @@ def move(url: str, target: str, *, dry_run: bool = False) -> tuple[str | None, s
     from sqlalchemy import create_engine, exc, pool
 
     with connect(url) as database:
-        database.lock("db")
+        database.lock("db", wait=wait)
         before = database.revision()
         config = _config()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -44,6 +44,7 @@ def move(url: str, target: str, *, dry_run: bool = False) -> tuple[str | None, s
         wanted = {"head": REVISION, "base": ""}.get(target, target)
         if dry_run or wanted == (before or ""):
             return before, wanted or None
+        database.connection.autocommit = False  # else every statement of a migration would be committed by itself
         engine = create_engine("postgresql+psycopg://", creator=lambda: database.connection, poolclass=pool.StaticPool)
         try:
             with translated(database.address), engine.connect() as connection:
@@ -69,7 +70,7 @@ def move_if_needed(url: str) -> None:
     with connect(url) as database:
         revision = database.revision()
     if revision is None or revision < REVISION:
-        move(url, "head")
+        move(url, "head", wait=True)  # two commands may be the first at once
 
 
 def _config() -> Config:

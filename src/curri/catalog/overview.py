@@ -22,7 +22,7 @@ class LessonState:
     uploading: int
     processing: int  # the bytes are there, Stream is not ready
     ready: int
-    failed: int
+    failed: int  # the last attempt with the present file, here or on Stream
     seconds: float  # of the current videos, as Stream measured them
 
 
@@ -37,9 +37,11 @@ WITH source AS (
                 WHEN EXISTS (SELECT FROM component_video p JOIN video w USING (provider, provider_id)
                               WHERE p.component_id = c.id AND p.state = 'pending'
                                 AND p.source_sha1 = s.checksum_sha1 AND w.status <> 'error') THEN 'processing'
-                WHEN v.status = 'error' THEN 'failed'
                 WHEN v.id IS NOT NULL AND l.source_sha1 = s.checksum_sha1
-                     THEN CASE WHEN v.status = 'ready' THEN 'ready' ELSE 'processing' END
+                     THEN CASE v.status WHEN 'ready' THEN 'ready' WHEN 'error' THEN 'failed' ELSE 'processing' END
+                WHEN EXISTS (SELECT FROM component_video p JOIN video w USING (provider, provider_id)
+                              WHERE p.component_id = c.id AND p.state = 'pending'
+                                AND p.source_sha1 = s.checksum_sha1) THEN 'failed'
                 WHEN (SELECT u.state FROM upload u
                        WHERE u.component_id = c.id AND u.source_sha1 = s.checksum_sha1
                        ORDER BY u.created_at DESC LIMIT 1) = 'failed' THEN 'failed'

@@ -8,8 +8,8 @@ from typing import Any
 from curri.catalog.database import Connection, Database
 from curri.model import AssetRow, ComponentRow, CourseRow, LessonRow, Recorded
 
-FETCH = 5000
-"""Rows fetched at a time: enough to be fast, few enough to be nothing in memory."""
+CHUNK = 2000
+"""Rows taken over at a time: enough to be fast, few enough to be nothing in memory."""
 
 _COURSES = """
     SELECT id::text, slug, number, title, description, position, root, removed_at IS NOT NULL
@@ -27,7 +27,7 @@ _COMPONENTS = """
 _ASSETS = """
     SELECT a.id::text, a.component_id::text, a.relative_path, a.role::text, a.mime_type, a.size_bytes,
            a.mtime_ns, a.ctime_ns, a.inode, a.checksum_sha1, a.fingerprint_version,
-           (extract(epoch FROM a.hashed_at) * 1000000000)::bigint, a.removed_at IS NOT NULL
+           (date_part('epoch', a.hashed_at) * 1e9)::bigint, a.removed_at IS NOT NULL
       FROM asset a JOIN component c ON c.id = a.component_id
      WHERE c.course_id = ANY(%(courses)s::uuid[])"""
 _TAKEN = """
@@ -55,27 +55,23 @@ def content(database: Database, slugs: Sequence[str], root: str | None) -> Recor
             tuple(lessons),
             tuple(components),
             _assets(connection, within),
-            frozenset(row[0] for row in connection.execute(_TAKEN, within)),
+            _taken(connection, within),
         )
+
+
+def _taken(connection: Connection, within: dict[str, Any]) -> frozenset[str]:
+    """Return the ids of all other courses and of what belongs to them."""
+    if not connection.execute("SELECT FROM course WHERE id <> ALL(%(courses)s::uuid[]) LIMIT 1", within).fetchone():
+        return frozenset()
+    return frozenset(row[0] for row in connection.execute(_TAKEN, within))
 
 
 def _assets(connection: Connection, within: dict[str, Any]) -> tuple[AssetRow, ...]:
     """Read the files. Texts that repeat (component, type, role) are kept once: it halves the memory."""
     same: dict[str, str] = {}
+    keep = same.setdefault
     assets: list[AssetRow] = []
-    with connection.cursor("curri_assets") as cursor:
-        cursor.itersize = FETCH
-        cursor.execute(_ASSETS, within)
-        for row in cursor:
-            component, role, mime = row[1], row[3], row[4]
-            assets.append(
-                AssetRow(
-                    row[0],
-                    same.setdefault(component, component),
-                    row[2],
-                    same.setdefault(role, role),
-                    same.setdefault(mime, mime),
-                    *row[5:],
-                )
-            )
+    with connection.cursor() as cursor:
+        for id_, component, path, role, mime, *rest in cursor.stream(_ASSETS, within, size=CHUNK):
+            assets.append(AssetRow(id_, keep(component, component), path, keep(role, role), keep(mime, mime), *rest))
     return tuple(assets)

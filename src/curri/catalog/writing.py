@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from psycopg import sql
@@ -11,9 +11,6 @@ from psycopg import sql
 from curri.catalog.database import Connection, Database
 from curri.model import AssetRow
 from curri.plan.changes import ContentPlan
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class _Table(NamedTuple):
     name: str
@@ -75,7 +72,7 @@ def apply(database: Database, plan: ContentPlan) -> None:
 
 def _timed(row: AssetRow) -> tuple[Any, ...]:
     """Return the row as the table has it: the time of reading as a time, the flag left out."""
-    return (*row[:11], _EPOCH + timedelta(microseconds=row.hashed_at_ns // 1000))
+    return (*row[:11], datetime.fromtimestamp(row.hashed_at_ns / 1e9, UTC))
 
 
 def _remove(connection: Connection, table: _Table, ids: Sequence[str]) -> None:
@@ -93,7 +90,7 @@ def _copy(connection: Connection, target: sql.Identifier, table: _Table, rows: I
     columns = sql.SQL(", ").join(map(sql.Identifier, table.columns))
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(target, columns)) as copy:
         for row in rows:
-            copy.write_row(row[:width])
+            copy.write_row(row if len(row) == width else row[:width])
 
 
 def _lift(connection: Connection, table: _Table, rows: Sequence[Sequence[Any]]) -> None:

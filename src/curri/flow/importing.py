@@ -13,7 +13,7 @@ from curri.errors import ExitCode, TreeError
 from curri.flow import ledger
 from curri.model import Digest, FoundTree, Notice, Outcome, Place, Report, Result
 from curri.plan.content import Comparison, ContentPlan, compare, decide
-from curri.plan.text import natural, printable
+from curri.plan.text import printable
 from curri.tree.digest import NotReadable, Reader
 from curri.tree.walk import walk
 
@@ -123,7 +123,7 @@ def _report(
     dry_run: bool = False,
 ) -> Report:
     outcomes = [
-        *sorted(plan.outcomes, key=lambda outcome: natural(outcome.path)),
+        *plan.outcomes,
         *(Outcome(notice.path, Result.BLOCKED, f"{notice.rule}: {notice.message}") for notice in blocked),
     ]
     rows = sum(

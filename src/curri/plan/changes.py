@@ -21,7 +21,7 @@ from curri.model import (
 from curri.plan.comparison import trusted
 from curri.plan.identity import Ids
 from curri.plan.matching import Asset, Component, Lesson, Matched
-from curri.plan.text import natural, printable
+from curri.plan.text import printable
 
 GUARD_SHARE = 0.25
 """More than this share of the known files gone at once looks like a disk that is not mounted."""
@@ -82,13 +82,9 @@ class _Ledger:
 
     def __init__(self, matched: Matched, random: Callable[[], uuid.UUID]) -> None:
         self.matched = matched
-        recorded = matched.comparison.recorded
-        self.recorded = recorded
+        self.recorded = matched.comparison.recorded
         self.index = matched.comparison.index
-        taken = {row.id for rows in (recorded.courses, recorded.lessons, recorded.components) for row in rows}
-        taken.update(row.id for row in recorded.assets)
-        taken.update(recorded.taken)
-        self.ids = Ids(taken, random)
+        self.ids = Ids(self._taken, random)
         self.courses: _Table[CourseRow] = _Table()
         self.lessons: _Table[LessonRow] = _Table()
         self.components: _Table[ComponentRow] = _Table()
@@ -98,6 +94,13 @@ class _Ledger:
         self.course_ids: list[str | None] = []
         self.lesson_ids: list[str | None] = []
         self.component_ids: list[str | None] = []
+
+    def _taken(self) -> set[str]:
+        recorded = self.recorded
+        taken = {row.id for rows in (recorded.courses, recorded.lessons, recorded.components) for row in rows}
+        taken.update(row.id for row in recorded.assets)
+        taken.update(recorded.taken)
+        return taken
 
     def plan(self) -> ContentPlan:
         for number, _ in enumerate(self.matched.courses):
@@ -135,7 +138,7 @@ class _Ledger:
         )
 
     def _say(self, path: str, reason: str) -> None:
-        self.outcomes.append(Outcome(printable(path), Result.DONE, printable(reason)))
+        self.outcomes.append(Outcome(printable(path), Result.DONE, reason if reason == "new" else printable(reason)))
 
     # --- courses and lessons
 
@@ -352,8 +355,3 @@ def _shown(where: _Where, path: str) -> str:
     course = f"Course_{where.course.removeprefix('course_')}"
     lesson = f"/Lesson_{where.lesson}" if where.lesson else ""
     return f"{course}{lesson}/{path}" if path else course + lesson
-
-
-def by_place(outcome: Outcome) -> tuple[object, ...]:
-    """Return the key that sorts outcomes as a person would list them."""
-    return natural(outcome.path)

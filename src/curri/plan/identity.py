@@ -16,10 +16,13 @@ NAMESPACE = uuid.UUID("5a1f0c0e-6f0b-5d53-9c57-0f1f6b1c6c11")
 """The name space of all places. Changing it changes every id of every catalog that is built anew."""
 
 
+_BEGUN = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
+
+
 def place_id(*place: str) -> str:
     """Return the id of a place: its level and then its parts, for instance `("lesson", "course_01", "02")`."""
-    name = "/".join(place)
-    digest = hashlib.sha1(NAMESPACE.bytes + folded(name).encode("utf-8", "surrogateescape"), usedforsecurity=False)
+    digest = _BEGUN.copy()
+    digest.update(folded("/".join(place)).encode("utf-8", "surrogateescape"))
     # What uuid.uuid5 does, without building a UUID object for each of a hundred thousand files.
     text = digest.hexdigest()
     variant = "89ab"[int(text[16], 16) & 3]
@@ -27,14 +30,20 @@ def place_id(*place: str) -> str:
 
 
 class Ids:
-    """Gives out ids that nobody has: the place's own where it is free, else a random one."""
+    """Gives out ids that nobody has: the place's own where it is free, else a random one.
 
-    def __init__(self, taken: set[str], random: Callable[[], uuid.UUID] = uuid.uuid4) -> None:
-        self._taken = taken
+    `taken` gives the ids in use; it is asked once, when the first new id is needed: most imports need none.
+    """
+
+    def __init__(self, taken: Callable[[], set[str]], random: Callable[[], uuid.UUID] = uuid.uuid4) -> None:
+        self._ask = taken
+        self._taken: set[str] | None = None
         self._random = random
 
     def new(self, *place: str) -> str:
         """Return an id for a new row at `place`; the same place asked for again gets another one."""
+        if self._taken is None:
+            self._taken = self._ask()
         chosen = place_id(*place)
         while chosen in self._taken:
             chosen = str(self._random())

@@ -147,12 +147,14 @@ def _courses(matched: Matched, digests: Mapping[Place, Digest]) -> None:
         lessons_of: dict[str, list[str]] = defaultdict(list)
         for lesson in comparison.recorded.lessons:
             lessons_of[lesson.course_id].append(lesson.id)
+        # A course with a settled lesson is where it was; its content need not be looked at.
         found = [
-            Unit(
+            Unit(course.slug, course.slug, (), pinned=True)
+            if course.slug in settled or course.blocked
+            else Unit(
                 course.slug,
                 course.slug,
                 set().union(*(_content(course, lesson, digests) for lesson in (course.own, *course.lessons))),
-                pinned=course.slug in settled or course.blocked,
             )
             for course in courses
         ]
@@ -160,7 +162,9 @@ def _courses(matched: Matched, digests: Mapping[Place, Digest]) -> None:
             Unit(
                 row.slug,
                 row.slug,
-                set().union(
+                ()
+                if row.slug in settled and not row.removed
+                else set().union(
                     *(
                         _row_content(index, index.components_of.get(owner, ()), removed=row.removed)
                         for owner in (row.id, *lessons_of[row.id])
@@ -178,7 +182,7 @@ def _lessons(matched: Matched, digests: Mapping[Place, Digest]) -> None:
     rows, index = comparison.recorded.lessons, comparison.index
     lessons = [(i, lesson) for i, course in enumerate(matched.courses) for lesson in course.found.lessons]
     found: list[Unit] = []
-    for i, lesson in lessons:
+    for i, lesson in lessons if rows else ():
         course = matched.courses[i]
         place = (course.row.id if course.row else f"new:{i}", lesson.number)
         settled = (course.found.slug, lesson.number or "") in comparison.settled

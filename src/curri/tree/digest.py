@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from threading import Event
 
 from curri.errors import Interrupted
@@ -20,6 +20,10 @@ BLOCK = 1 << 20
 
 LARGE = 1 << 20
 """Files from here on (bytes) are read in threads. Below, handing them over costs more than reading them."""
+
+
+# O_NONBLOCK: if the file has become a pipe since it was listed, opening it must not wait for a writer.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class NotReadable(Exception):
@@ -84,13 +88,14 @@ class Reader:
                 for file in files:
                     if file.asset.size < LARGE:
                         yield file, self._read_one(file)
-                while waiting:
-                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                        yield waiting.pop(future), future.result()
-            finally:  # after Ctrl-C nobody waits for the rest of a large file
+                for future in as_completed(waiting):
+                    yield waiting.pop(future), future.result()
+            except BaseException:
+                # After Ctrl-C nobody waits for the rest of a large file. The mark stays: a thread that was just
+                # being started when the signal came is not yet known to the pool, and must see it later.
                 self._stop.set()
                 pool.shutdown(cancel_futures=True)
-                self._stop.clear()
+                raise
 
     def _read_one(self, file: Unread) -> Digest | NotReadable:
         path = f"{self._root}/{file.folder}/{file.asset.path}"
@@ -102,29 +107,47 @@ class Reader:
             return NotReadable("unreadable", error.strerror or str(error))
 
     def _digest(self, path: str, expected: FoundAsset) -> Digest:
-        # O_NONBLOCK: if the file has become a pipe since it was listed, opening it must not wait for a writer.
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        handle = os.open(path, _FLAGS)
         try:
             began = self._clock()
-            _still(os.fstat(handle), expected)
             digest = hashlib.sha1(usedforsecurity=False)
             if expected.size < LARGE:
-                digest.update(os.read(handle, LARGE))
-                self._progress(expected.size)
+                # The look at its listing is the one before, so one after the reading is enough.
+                data = _all_of(handle, expected.size)
+                digest.update(data)
+                count = len(data)
+                self._progress(count)
             else:
-                self._update(digest.update, handle)
+                _still(os.fstat(handle), expected)  # nobody wants to read an hour in vain
+                count = self._update(digest.update, handle, expected.size)
             _still(os.fstat(handle), expected)
+        except OSError:
+            _still(os.fstat(handle), expected)  # a folder or pipe in its place: say that, not what read() said of it
+            raise
         finally:
             os.close(handle)
+        if count != expected.size:
+            raise NotReadable("being-written", f"gave {count} bytes, but has {expected.size}; import again later")
         return Digest(digest.hexdigest(), began)
 
-    def _update(self, update: Callable[[memoryview], None], handle: int) -> None:
+    def _update(self, update: Callable[[memoryview], None], handle: int, size: int) -> int:
+        """Read at most a block more than `size` bytes: nobody runs after a file that grows faster than it is read."""
         block = memoryview(bytearray(BLOCK))
-        while count := os.readv(handle, [block]):
+        total = 0
+        while total <= size and (count := os.readv(handle, [block])):
             update(block[:count])
+            total += count
             self._progress(count)
             if self._stop.is_set():
                 raise Interrupted("reading was stopped")
+        return total
+
+
+def _all_of(handle: int, size: int) -> bytes:
+    data = os.read(handle, size + 1)
+    while len(data) < size and (more := os.read(handle, size)):  # network drives may give less than there is
+        data += more
+    return data
 
 
 def _still(now: os.stat_result, expected: FoundAsset) -> None:

@@ -6,7 +6,7 @@ import mimetypes
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from curri.model import ComponentType, FoundAsset, FoundComponent, Role
@@ -25,20 +25,32 @@ RENDITION_SUFFIX = "_compressed"
 COURSE_KIND = "course"
 PREVIEW_KIND = "preview"
 
-_FOLDER = re.compile(r"(course|lesson)_([0-9]{1,6})(?:[_-].*)?", re.IGNORECASE | re.DOTALL)
+# Nine digits (a date has eight) are the most that always fit PostgreSQL's integer; zeros before them do not count.
+_FOLDER = re.compile(r"(course|lesson)_(0*[0-9]{1,9})(?:[_-].*)?", re.IGNORECASE | re.DOTALL)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")  # the shape of a BCP 47 tag
 _LAB = re.compile(r"lab(?:[_-].*)?", re.IGNORECASE | re.DOTALL)
 
 _TYPES = mimetypes.MimeTypes()  # Python's own table: the one of the machine would give other types elsewhere
-_MORE_TYPES = {
+_MORE_TYPES = {  # what Python's table lacks, and what it has only in some versions or has changed since 3.11
     "3gp": "video/3gpp",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "epub": "application/epub+zip",
     "flv": "video/x-flv",
     "ipynb": "application/x-ipynb+json",
+    "js": "text/javascript",
     "m4v": "video/x-m4v",
+    "markdown": "text/markdown",
     "md": "text/markdown",
+    "mjs": "text/javascript",
     "mkv": "video/x-matroska",
     "mxf": "application/mxf",
+    "odp": "application/vnd.oasis.opendocument.presentation",
+    "ods": "application/vnd.oasis.opendocument.spreadsheet",
+    "odt": "application/vnd.oasis.opendocument.text",
     "parquet": "application/vnd.apache.parquet",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "rst": "text/x-rst",
+    "rtf": "text/rtf",
     "srt": "application/x-subrip",
     "toml": "application/toml",
     "ts": "video/mp2t",
@@ -46,6 +58,7 @@ _MORE_TYPES = {
     "webm": "video/webm",
     "webp": "image/webp",
     "wmv": "video/x-ms-wmv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
@@ -68,7 +81,7 @@ def fingerprint(status: os.stat_result) -> tuple[int, int, int, int]:
     64 lowest bits, which is all that a comparison needs.
     """
     values = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-    if max(values) <= _MAX and min(values) >= -_MAX:
+    if 0 <= values[0] | values[1] | values[2] | values[3] <= _MAX:  # one test for four: no bit above the 63rd
         return values
     size, mtime, ctime, inode = ((value + _MAX + 1) % (2 * _MAX + 2) - _MAX - 1 for value in values)
     return size, mtime, ctime, inode
@@ -131,7 +144,7 @@ def lesson_components(directories: Sequence[Directory]) -> tuple[FoundComponent,
     groups: dict[_Group, list[FoundAsset]] = defaultdict(list)
     for directory in directories:
         _sort_directory(directory, groups)
-    _join_labs(groups)
+    _join_namesakes(groups)
     return _in_order(groups)
 
 
@@ -169,14 +182,17 @@ def _sort_directory(directory: Directory, groups: dict[_Group, list[FoundAsset]]
         rest = _Group(ComponentType.LAB, kind, folded(lab.rpartition("/")[2]), lab)
     else:
         rest = _Group(ComponentType.RESOURCE, kind, kind, kind)
-    videos = [entry for entry in directory.files if split(entry.name)[1] in VIDEO_EXTENSIONS]
-    owners, roles = _videos(videos) if videos else ({}, {})
+    named = [(entry, *split(entry.name)) for entry in directory.files]
+    videos = [entry for entry, _, extension in named if extension in VIDEO_EXTENSIONS]
+    if parts and not videos:  # most folders: nothing here accompanies anything
+        groups[rest].extend(_asset(prefix + entry.name, Role.FILE, extension, entry) for entry, _, extension in named)
+        return
+    owners, roles = _videos(videos)
     stems = _by_stem(owners)
-    for entry in directory.files:
-        stem, extension = split(entry.name)
+    for entry, stem, extension in named:
         owner = owners.get(entry.name)
         role = roles.get(entry.name, Role.FILE)
-        if owner is None and stems:
+        if owner is None:
             owner, role = _sidecar(stem, extension, stems) or (None, Role.FILE)
         if owner is not None:
             name = split(owner)[0]
@@ -190,7 +206,7 @@ def _sort_directory(directory: Directory, groups: dict[_Group, list[FoundAsset]]
 
 
 def _asset(path: str, role: Role, extension: str, entry: Entry) -> FoundAsset:
-    return FoundAsset(path, role, mime_type(extension), entry.size, entry.mtime_ns, entry.ctime_ns, entry.inode)
+    return FoundAsset(path, role, mime_type(extension), *entry[1:])
 
 
 def _lab_folder(parts: list[str]) -> str | None:
@@ -211,9 +227,8 @@ def _videos(entries: Sequence[Entry]) -> tuple[dict[str, str], dict[str, Role]]:
     roles: dict[str, Role] = {}
     for entry in entries:
         stem, extension = split(entry.name)
-        original = folded(stem).removesuffix(RENDITION_SUFFIX)
-        # An encode of an encode has no original of its own: it counts as a video like any other.
-        if original != folded(stem) and not original.endswith(RENDITION_SUFFIX) and originals.get(original):
+        original = _original(folded(stem), originals)
+        if original is not None:
             same = [name for name in originals[original] if split(name)[1] == extension]
             owners[entry.name] = (same or originals[original])[0]
             roles[entry.name] = Role.RENDITION
@@ -221,6 +236,17 @@ def _videos(entries: Sequence[Entry]) -> tuple[dict[str, str], dict[str, Role]]:
             owners[entry.name] = entry.name
             roles[entry.name] = Role.SOURCE
     return owners, roles
+
+
+def _original(stem: str, stems: Collection[str]) -> str | None:
+    """Return the stem of which `stem` is the rendition, or None if it is an original itself.
+
+    An encode of an encode has no original of its own: it counts as a video like any other.
+    """
+    original = stem.removesuffix(RENDITION_SUFFIX)
+    if original == stem or original not in stems or _original(original, stems) is not None:
+        return None
+    return original
 
 
 def _by_stem(owners: dict[str, str]) -> dict[str, str]:
@@ -246,11 +272,14 @@ def _sidecar(stem: str, extension: str, stems: dict[str, str]) -> tuple[str, Rol
     return None
 
 
-def _join_labs(groups: dict[_Group, list[FoundAsset]]) -> None:
-    """Let `lab.md` beside the folder `lab` join that lab: both would be called `lab` in one lesson."""
-    labs = {group.group_key: group for group in groups if group.type is ComponentType.LAB}
-    for group in [group for group in groups if group.type is ComponentType.RESOURCE and group.group_key in labs]:
-        groups[labs[group.group_key]].extend(groups.pop(group))
+def _join_namesakes(groups: dict[_Group, list[FoundAsset]]) -> None:
+    """Let resources join the lab or video that has their group key, for a lesson has only one component of a key.
+
+    It is `lab.md` beside the folder `lab`; or a folder called like a video but for the Unicode form of the name.
+    """
+    taken = {group.group_key: group for group in groups if group.type is not ComponentType.RESOURCE}
+    for group in [group for group in groups if group.type is ComponentType.RESOURCE and group.group_key in taken]:
+        groups[taken[group.group_key]].extend(groups.pop(group))
 
 
 def _in_order(groups: dict[_Group, list[FoundAsset]]) -> tuple[FoundComponent, ...]:

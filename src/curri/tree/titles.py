@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from curri.plan.text import folded, printable
+from curri.tree.texts import beginning
 
 MAX_BYTES = 1 << 20
 """Nobody writes a mebibyte of title; whatever is larger is something else."""
 
 MAX_TITLE = 500  # characters; a title is one line on a page
 
-_HEADING = re.compile(r"#[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
+_HEADING = re.compile(r" {0,3}#[ \t](.*)")
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -36,8 +37,7 @@ def from_toml(path: Path) -> Titles:
     Raises UnreadableTitles if the file cannot be read, is not TOML, or holds something else than texts.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = beginning(path, MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise UnreadableTitles("is larger than 1 MiB")
         values = tomllib.loads(raw.decode("utf-8-sig"))
@@ -45,7 +45,7 @@ def from_toml(path: Path) -> Titles:
         raise UnreadableTitles(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UnreadableTitles("is not UTF-8") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of many thousand digits is a bare ValueError
         raise UnreadableTitles(f"is not valid TOML: {error}") from error
     for key, value in values.items():
         if key not in ("title", "description"):
@@ -57,19 +57,27 @@ def from_toml(path: Path) -> Titles:
 
 def from_readme(path: Path) -> str | None:
     """Return the first level-one heading of a Markdown file outside of code, or None. Raises OSError."""
-    with path.open("rb") as file:
-        text = file.read(MAX_BYTES).decode("utf-8-sig", "replace")
-    fence = None
+    text = beginning(path, MAX_BYTES).decode("utf-8-sig", "replace")
+    fence = ""  # what the code block began with in which the line lies
     for line in text.splitlines():
         mark = _FENCE.match(line)
-        if mark:
-            fence = mark[1] if fence is None else (None if mark[1] == fence else fence)
-        elif fence is None:
-            heading = _HEADING.fullmatch(line)
-            title = _line(heading[1]) if heading else ""
+        if fence:
+            if mark and mark[1].startswith(fence) and not mark[2].strip():
+                fence = ""
+        elif mark:
+            fence = mark[1]
+        elif heading := _HEADING.fullmatch(line):
+            title = _line(_without_closing(heading[1]))
             if title:
                 return title
     return None
+
+
+def _without_closing(heading: str) -> str:
+    """Return a heading without the row of `#` that may end it (`# Title #`); that of `# C#` stays."""
+    heading = heading.strip()
+    bare = heading.rstrip("#")
+    return bare if not bare or bare[-1].isspace() else heading
 
 
 def _line(text: str) -> str:

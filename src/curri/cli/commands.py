@@ -78,19 +78,26 @@ def status(session: Session, course: Courses = None) -> None:
     with session.catalog() as database:
         state = flow.run(database, course or [])
     numbers = ("files", "labs", "videos", "due", "uploading", "processing", "ready", "failed")
+    always = ("files", "videos", "due")
     rows = [row for row in state.lessons if row.number is not None or row.files]
     for row in rows:
         if session.output.as_json:
             session.output.emit("lesson", **asdict(row))
+    totals = {name: sum(getattr(row, name) for row in rows) for name in numbers}
+    shown = [name for name in numbers if name in always or totals[name]]  # a column of noughts says nothing
     session.output.table(
-        ("course", "lesson", "title", *numbers),
+        ("lesson", "title", *shown),
         [
-            (row.course, row.number or "-", row.title or row.course_title, *(getattr(row, name) for name in numbers))
+            (
+                f"{row.course}/{row.number}" if row.number else row.course,
+                row.title or row.course_title,
+                *(getattr(row, name) for name in shown),
+            )
             for row in rows
         ],
-        right=numbers,
+        right=shown,
+        shrink="title",
     )
-    totals = {name: sum(getattr(row, name) for row in rows) for name in numbers}
     counts = {**totals, "minutes": round(state.minutes, 1), "usd_per_month": round(state.usd_per_month, 2)}
     if rows:
         session.output.say(
@@ -115,12 +122,16 @@ def runs(
     rows = []
     for run in latest:
         ended = "running or killed" if run.exit_code is None else _word(run.exit_code)
-        counts = ", ".join(f"{value} {name}" for name, value in run.counts.items() if value)
-        rows.append((run.id, f"{run.started_at:%Y-%m-%d %H:%M:%S%z}", run.command, run.host, ended, counts))
+        counts = ", ".join(f"{run.counts[name]} {name}" for name in TELLING if run.counts.get(name))
+        rows.append((run.id, f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}", run.command, run.host, ended, counts))
         if session.output.as_json:
             session.output.emit("run", **run.model_dump(mode="json"))
-    session.output.table(("run", "began", "command", "host", "ended", "counts"), rows, right=("run",))
+    session.output.table(("run", "began", "command", "host", "ended", "counts"), rows, right=("run",), shrink="counts")
     session.output.summary(ExitCode.OK, counts={"runs": len(rows)})
+
+
+TELLING = ("files", "new", "changed", "moved", "restored", "removed", "blocked")
+"""The counts of a run that fit on its line; --json has them all."""
 
 
 def _word(exit_code: int) -> str:
@@ -129,15 +140,19 @@ def _word(exit_code: int) -> str:
 
 @command(app, "config")
 def config(session: Session) -> None:
-    """Show every setting, its value and where it comes from; secrets are masked."""
+    """Show every setting, its value and where it comes from; secrets are masked. --verbose tells what each is for."""
     shown = session.settings().shown()
     for setting in shown:
         if session.output.as_json:
             session.output.emit("setting", **asdict(setting))
     session.output.table(
-        ("setting", "value", "from", "variable", "meaning"),
-        [(each.name, each.value or "-", each.origin, each.variable, each.description) for each in shown],
+        ("setting", "value", "from"),
+        [(each.variable, each.value or "-", each.origin) for each in shown],
+        shrink="value",
     )
+    if session.output.verbose:
+        for each in shown:
+            session.output.say(f"\n{each.variable} ({each.name} in curri.toml)\n  {each.description}")
     session.output.summary(ExitCode.OK, counts={"settings": len(shown)})
 
 

@@ -6,10 +6,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from curri.errors import CurriError, ExitCode
 from curri.model import Notice, Outcome, Report, Result
+from curri.plan.text import natural
 
 SCHEMA = 1
 """Version of the JSON output. New keys may come without a new number; none changes its meaning or goes."""
@@ -45,8 +46,8 @@ class Output:
             from rich.console import Console
             from rich.text import Text
 
-            styled = Text(f"{word:<9} ", style=STYLES[word])
-            Console(file=stream, highlight=False, soft_wrap=True).print(styled + Text(text))
+            styled = Text.assemble((f"{word:<9}", STYLES[word]), " ", text)
+            Console(file=stream, highlight=False, soft_wrap=True).print(styled)
             return
         stream.write(f"{word:<9} {text}\n" if word else f"{text}\n")
 
@@ -59,8 +60,13 @@ class Output:
         if not (self.quiet or self.as_json):
             self.line(text)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-        """Print a table for people, unless --quiet or --json; columns named in `right` are numbers."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), shrink: str = ""
+    ) -> None:
+        """Print a table for people, unless --quiet or --json.
+
+        Columns named in `right` are numbers; `shrink` names the one that is folded where a terminal is too narrow.
+        """
         if self.quiet or self.as_json:
             return
         from rich.console import Console
@@ -69,10 +75,11 @@ class Output:
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
-            table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+            align: Literal["left", "right"] = "right" if column in right else "left"
+            table.add_column(column, justify=align, overflow="fold", no_wrap=bool(shrink) and column != shrink)
         for row in rows:
             table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-        # Off a terminal nothing is folded: a line of the table is then a line for grep.
+        # Off a terminal nothing gives way: a line of the table is then a line for grep.
         console = Console(file=self.out, highlight=False) if self.out.isatty() else Console(file=self.out, width=500)
         with console.capture() as capture:
             console.print(table)
@@ -98,7 +105,8 @@ class Output:
         self.say(_sentence(report))
 
     def _done(self, outcomes: list[Outcome]) -> None:
-        lines = list(_gathered(outcomes)) if not self.verbose else [_split(outcome) for outcome in outcomes]
+        lines = [_split(outcome) for outcome in outcomes] if self.verbose else list(_gathered(outcomes))
+        lines.sort(key=lambda line: natural(line[1]))
         shown = lines if self.verbose else lines[:MANY_LINES]
         for word, text in shown:
             self.line(text, word=word)

@@ -66,8 +66,11 @@ class Session:
         return config.load({}, file=self._config_file, root=root, env_file=self._env_file)
 
     @contextmanager
-    def address(self, root: Path | None = None) -> Iterator[str]:
-        """Yield the address of the database; the embedded server runs meanwhile if none is configured."""
+    def address(self, root: Path | None = None, *, tables: bool = False) -> Iterator[str]:
+        """Yield the address of the database; the embedded server runs meanwhile if none is configured.
+
+        With `tables` the embedded server's tables are brought up to date first; a configured database is not touched.
+        """
         from curri.catalog import embedded, migrate
 
         settings = self.settings(root).settings
@@ -75,7 +78,8 @@ class Session:
             yield settings.database_url.get_secret_value()
             return
         with embedded.server(settings.home) as url:
-            migrate.move_if_needed(url)
+            if tables:
+                migrate.move_if_needed(url)
             yield url
 
     @contextmanager
@@ -83,7 +87,7 @@ class Session:
         """Yield the open catalog. Raises NotMigrated if its tables are not those of this version."""
         from curri.catalog.database import connect
 
-        with self.address(root) as url, connect(url) as database:
+        with self.address(root, tables=True) as url, connect(url) as database:
             database.require_tables()
             yield database
 
@@ -120,10 +124,11 @@ def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Ca
     return register
 
 
-def _command_name(ctx: typer.Context) -> str:
+def _command_name(ctx: Any) -> str:
     """Return the command without the program's name, which depends on how it was started: "db upgrade"."""
-    parent = _command_name(ctx.parent) if ctx.parent is not None else ""
-    return f"{parent} {ctx.info_name}".strip() if ctx.parent is not None else ""
+    if ctx.parent is None:
+        return ""
+    return f"{_command_name(ctx.parent)} {ctx.info_name}".strip()
 
 
 def _option(name: str, annotation: object, *, default: object) -> inspect.Parameter:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 from curri.errors import CurriError, ExitCode
 from curri.model import Notice, Outcome, Report, Result
@@ -105,11 +105,13 @@ class Output:
         self.say(_sentence(report))
 
     def _done(self, outcomes: list[Outcome]) -> None:
-        lines = [_split(outcome) for outcome in outcomes] if self.verbose else list(_gathered(outcomes))
-        lines.sort(key=lambda line: natural(line[1]))
+        lines = [_line(outcome) for outcome in outcomes]
+        if not self.verbose:
+            lines = list(_gathered(lines))
+        lines.sort(key=lambda line: natural(line.path))
         shown = lines if self.verbose else lines[:MANY_LINES]
-        for word, text in shown:
-            self.line(text, word=word)
+        for line in shown:
+            self.line(line.path + line.more, word=line.word)
         if len(lines) > len(shown):
             self.line(f"... and {len(lines) - len(shown)} lines more (--verbose shows all)")
 
@@ -155,30 +157,35 @@ class Output:
         self.summary(error.exit_code, run_id=error.run_id, error=error)
 
 
-def _split(outcome: Outcome) -> tuple[str, str]:
-    """Return the word to colour and the rest of the line."""
+class _Line(NamedTuple):
+    """A line about one item, or about many of one lesson."""
+
+    word: str  # what happened; in colour on a terminal
+    path: str
+    more: str = ""
+
+
+def _line(outcome: Outcome) -> _Line:
     word, _, rest = outcome.reason.partition(" ")
     if word in ("new", "changed", "removed"):
-        return word, outcome.path
+        return _Line(word, outcome.path)
     if word in ("moved", "restored"):
-        return word, f"{outcome.path} ({rest})" if rest else outcome.path
-    return "changed", f"{outcome.path}: {outcome.reason}"
+        return _Line(word, outcome.path, f" ({rest})" if rest else "")
+    return _Line("changed", outcome.path, f": {outcome.reason}")
 
 
-def _gathered(outcomes: Iterable[Outcome]) -> Iterable[tuple[str, str]]:
+def _gathered(lines: Iterable[_Line]) -> Iterable[_Line]:
     """Yield lines; many files that came or went with one lesson share one."""
-    groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for outcome in outcomes:
-        word, text = _split(outcome)
-        parts = outcome.path.split("/")
-        lesson = "/".join(parts[:2]) if len(parts) > 2 else ""
-        alone = word not in ("new", "removed", "restored") or not lesson
-        groups.setdefault((word, text if alone else lesson), []).append((word, text))
-    for (word, lesson), lines in groups.items():
-        if len(lines) > MANY_FILES:
-            yield word, f"{lesson} ({len(lines)} files)"
+    groups: dict[tuple[str, str], list[_Line]] = {}
+    for line in lines:
+        parts = line.path.split("/")
+        together = line.word in ("new", "removed", "restored") and len(parts) > 2
+        groups.setdefault((line.word, "/".join(parts[:2]) if together else line.path), []).append(line)
+    for (word, lesson), members in groups.items():
+        if len(members) > MANY_FILES:
+            yield _Line(word, lesson, f" ({len(members)} files)")
         else:
-            yield from lines
+            yield from members
 
 
 def _sentence(report: Report) -> str:

@@ -93,6 +93,15 @@ def test_the_curriculum_has_its_own_configuration(curri: Curri, url: str, curric
     assert rows(url, "SELECT count(*) FROM course") == [(2,)]
 
 
+def test_a_single_course_is_imported_by_the_configuration_of_its_curriculum(
+    curri: Curri, url: str, curriculum: Make
+) -> None:
+    root = curriculum(SMALL)
+    (root / "curri.toml").write_text(f"database_url = {json.dumps(url)}\n")
+    assert curri("import", root / "Course_02").code == 0
+    assert rows(url, "SELECT slug FROM course") == [("course_02",)]
+
+
 def test_doctor_is_content_with_a_good_database(curri: Curri, url: str) -> None:
     done = curri("doctor", url=url)
     assert done.code == 0, done.out

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from curri.catalog.database import connect
@@ -233,6 +234,33 @@ def test_sigterm_ends_a_run_in_order_and_the_ledger_knows(url: str, curriculum: 
         assert "Traceback" not in err
     assert rows(url, "SELECT exit_code FROM run ORDER BY id") == [(143,), (130,)]
     assert rows(url, "SELECT count(*) FROM course") == [(0,)]
+
+
+def test_ctrl_c_in_the_middle_of_writing_leaves_the_catalog_as_before(
+    url: str, curri: Curri, curriculum: Make, tmp_path: Path
+) -> None:
+    root = curriculum(SMALL)
+    curri("import", root, url=url)
+    before = everything(url)
+    (root / "Course_01/Lesson_02").rename(root / "Course_01/Lesson_05")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_advisory_lock(7, 7); RETURN NEW; END $$"
+        )
+        connection.execute("CREATE TRIGGER wait BEFORE UPDATE ON lesson FOR EACH ROW EXECUTE FUNCTION wait()")
+        connection.execute("SELECT pg_advisory_lock(7, 7)")
+        process = start(["import", str(root), "--json"], clean_environment(tmp_path, CURRI_DATABASE_URL=url), tmp_path)
+        while not connection.execute("SELECT FROM pg_locks WHERE classid = 7 AND NOT granted").rowcount:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        waiting = connection.execute("SELECT FROM pg_locks WHERE classid = 7 AND NOT granted").rowcount
+        assert waiting == 0, "the statement goes on at the server"
+    assert process.returncode == 130, err
+    assert json.loads(out.splitlines()[-1])["exit_code"] == 130
+    assert everything(url) == before
+    assert rows(url, "SELECT exit_code FROM run ORDER BY id") == [(0,), (130,)]
 
 
 def _has_open(pid: int, name: str) -> bool:

@@ -110,9 +110,8 @@ def test_two_lessons_that_swap_keep_their_components(database: Database, url: st
     assert report.counts["moved"] == 8
     assert sorted(rows(url, COMPONENTS)) == sorted(before)
     assert rows(url, "SELECT count(*) FROM lesson WHERE removed_at IS NULL") == [(3,)]
-    titles = dict(
-        rows(url, "SELECT l.number, l.title FROM lesson l JOIN course k ON k.id = l.course_id WHERE slug = 'course_01'")
-    )
+    query = "SELECT l.number, l.title FROM lesson l JOIN course k ON k.id = l.course_id WHERE slug = 'course_01'"
+    titles = {number: title for number, title in rows(url, query)}  # noqa: C416 - a dict of pairs, typed
     assert titles == {"02": "Evolution of Intelligence", "01": "Lesson 01"}
 
 

@@ -61,10 +61,11 @@ def import_(
 
     from curri.cli import progress
     from curri.flow import importing
+    from curri.tree.walk import root_of
 
     gc.disable()  # hundreds of thousands of small values, none of them garbage: looking for it took a fifth of the time
     options = importing.Options(rehash, allow_removals, dry_run, check)
-    with session.catalog(path) as database, progress.reading(session.output) as bar:
+    with session.catalog(root_of(path)) as database, progress.reading(session.output) as bar:
         report = importing.run(database, path, options, bar, version=__version__)
     session.output.report(report)
     raise typer.Exit(report.exit_code)

@@ -36,4 +36,8 @@ def entry(database: Database, command: str, arguments: Mapping[str, Any], versio
         with suppress(DatabaseError):  # the first error is the one to report; a run without an end was cut off
             runs.end(database, mine.run_id, error.exit_code, mine.counts)
         raise
+    except Exception:
+        with suppress(DatabaseError):
+            runs.end(database, mine.run_id, ExitCode.BUG, mine.counts)
+        raise
     runs.end(database, mine.run_id, mine.exit_code, mine.counts)

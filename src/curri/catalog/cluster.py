@@ -102,9 +102,12 @@ def _nobody() -> Account:
 
 
 def _fits(sockets: Path) -> bool:
-    """Return whether a folder's name is short enough for a socket, and fit for an address (which is UTF-8)."""
+    """Return whether a folder's name is short enough for a socket, and fit for an address.
+
+    Addresses are UTF-8, and a comma in them stands between two hosts.
+    """
     try:
-        return len(str(sockets / SOCKET).encode()) <= SOCKET_PATH_MAX
+        return len(str(sockets / SOCKET).encode()) <= SOCKET_PATH_MAX and "," not in str(sockets)
     except UnicodeEncodeError:
         return False
 
@@ -124,19 +127,23 @@ def _everybody_may_run(program: Path) -> bool:
 
 
 def _copied(programs: Path) -> Path:
-    """Return a copy of the server's programs where every user may run them (35 MB, made once for each version)."""
+    """Return a copy of the server's programs where every user may run them (45 MB, made once for each version)."""
     with (programs / "bin" / "postgres").open("rb") as file:
         version = hashlib.file_digest(file, "sha256").hexdigest()[:16]
     target = ROOT_HOME / f"{PROGRAMS}-{version}"
     if not target.exists():
+        package = programs.parent
         with tempfile.TemporaryDirectory(dir=ROOT_HOME) as folder:
             copy = Path(folder) / PROGRAMS
-            shutil.copytree(programs, copy)
+            # The programs find their libraries by the way from one to the other (Linux: .libs, macOS: .dylibs).
+            for part in (programs, package.with_name(f"{PACKAGE}.libs"), package / ".dylibs"):
+                if part.exists():
+                    shutil.copytree(part, copy / part.relative_to(package.parent))
             for path in (copy, *copy.rglob("*")):
-                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
             try:
                 copy.rename(target)
             except OSError:
                 if not target.exists():  # else another command was quicker
                     raise
-    return target
+    return target / PACKAGE / PROGRAMS

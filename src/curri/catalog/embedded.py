@@ -184,9 +184,9 @@ def _start(cluster: Cluster) -> None:
             time.sleep(0.01)
         else:
             return
+        _own(cluster, cluster.sockets)
         if not cluster.data.exists():
             _make_data(cluster, alive)
-        _own(cluster, cluster.sockets)
         for stale in (cluster.data / "postmaster.pid", cluster.sockets / f"{SOCKET}.lock"):
             stale.unlink(missing_ok=True)  # PostgreSQL would believe the numbers in them
         _launch(cluster, alive, deadline)
@@ -277,3 +277,5 @@ def _stop(cluster: Cluster) -> None:
             time.sleep(0.01)
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)  # if it was our own child, leave no zombie behind
+    with suppress(OSError):
+        cluster.sockets.rmdir()  # it may lie in the temporary folder, where nobody would remove it

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
+
 from curri.catalog.database import Connection, Database
 from curri.model import AssetRow, ComponentRow, CourseRow, LessonRow, Recorded
 
@@ -14,7 +16,7 @@ CHUNK = 2000
 _COURSES = """
     SELECT id::text, slug, number, title, description, position, root, removed_at IS NOT NULL
       FROM course WHERE slug = ANY(%(slugs)s) OR root = %(root)s
-     ORDER BY removed_at NULLS FIRST, slug, id"""
+     ORDER BY removed_at DESC NULLS FIRST, position, slug, id"""
 _LESSONS = """
     SELECT id::text, course_id::text, number, title, description, position, removed_at IS NOT NULL
       FROM lesson WHERE course_id = ANY(%(courses)s::uuid[])
@@ -61,7 +63,8 @@ def content(database: Database, slugs: Sequence[str], root: str | None) -> Recor
 
 def _taken(connection: Connection, within: dict[str, Any]) -> frozenset[str]:
     """Return the ids of all other courses and of what belongs to them."""
-    if not connection.execute("SELECT FROM course WHERE id <> ALL(%(courses)s::uuid[]) LIMIT 1", within).fetchone():
+    others = connection.execute("SELECT 1 FROM course WHERE id <> ALL(%(courses)s::uuid[]) LIMIT 1", within)
+    if others.fetchone() is None:
         return frozenset()
     return frozenset(row[0] for row in connection.execute(_TAKEN, within))
 
@@ -71,7 +74,8 @@ def _assets(connection: Connection, within: dict[str, Any]) -> tuple[AssetRow, .
     same: dict[str, str] = {}
     keep = same.setdefault
     assets: list[AssetRow] = []
+    size = CHUNK if psycopg.capabilities.has_stream_chunked() else 1  # libpq 17 or newer
     with connection.cursor() as cursor:
-        for id_, component, path, role, mime, *rest in cursor.stream(_ASSETS, within, size=CHUNK):
+        for id_, component, path, role, mime, *rest in cursor.stream(_ASSETS, within, size=size):
             assets.append(AssetRow(id_, keep(component, component), path, keep(role, role), keep(mime, mime), *rest))
     return tuple(assets)

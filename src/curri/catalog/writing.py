@@ -12,6 +12,7 @@ from curri.catalog.database import Connection, Database
 from curri.model import AssetRow
 from curri.plan.changes import ContentPlan
 
+
 class _Table(NamedTuple):
     name: str
     columns: tuple[str, ...]  # in the order of the plan's rows

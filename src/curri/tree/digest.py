@@ -61,7 +61,8 @@ class Reader:
         """Yield each file with its digest, or with the reason why it has none; in no particular order.
 
         A file changed within the last two seconds is read after those two seconds: a later change then shows in
-        its time stamps, and the digest can be trusted by the next import. So a run waits two seconds at most.
+        its time stamps, and the digest can be trusted by the next import. So a run waits two seconds at most, or four
+        where the file system's clock is ahead of this machine's.
         """
         now = self._clock()
         fresh = [file for file in files if abs(now - file.asset.mtime_ns) < RACY_NS]

@@ -37,13 +37,14 @@ def read_rules(root: Path) -> Callable[[str], bool] | None:
     """
     path = root / IGNORE_FILE
     where = printable(str(path))
-    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+    linked = os.path.islink(path)  # noqa: PTH114 - is_symlink() may raise
+    if linked and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         hint = "put the file itself there"
         raise TreeError("the ignore file is a link that leaves the curriculum", where=where, hint=hint)
     try:
         text = beginning(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+        if isinstance(error, FileNotFoundError) and not linked:
             return None
         reason = error.strerror if isinstance(error, OSError) else error
         hint = f"make it a readable UTF-8 text file ({reason})"

@@ -86,4 +86,4 @@ def _line(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return folded(_CONTROL.sub("", text.replace("\r\n", "\n"))).strip()
+    return folded(_CONTROL.sub("", text)).strip()

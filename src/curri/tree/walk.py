@@ -59,6 +59,15 @@ def walk(path: Path) -> FoundTree:
     return _Walk(path, path).tree(None)
 
 
+def root_of(path: Path) -> Path:
+    """Return the curriculum folder that `path` means: itself, or the one around it if it is a course. Never raises."""
+    try:
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - as in walk()
+        return path.parent if _is_course(path, os.listdir(path)) else path
+    except OSError:
+        return path  # the walk will say what is wrong with it
+
+
 def _is_course(path: Path, names: list[str]) -> bool:
     """Return whether `path` is one course folder, and not the folder of all courses.
 
@@ -139,7 +148,7 @@ class _Walk:
             name = printable(name)
             nothing = FoundLesson(None, name, None, None, 0, ())
             return FoundCourse(slug, number, name, None, None, int(number), nothing, (), blocked=True)
-        title, description = self._titles(name, listing.files, COURSE_TOML, f"Course {number}")
+        title, description = self._titles(name, listing, COURSE_TOML, f"Course {number}")
         files = tuple(entry for entry in listing.files if entry.name != COURSE_TOML)
         components = layout.course_components(Directory("", files))
         self._look_at_course_videos(name, components)
@@ -174,16 +183,18 @@ class _Walk:
             files = listing.files
             blocked.extend(f"{relative}/{name}" if relative else name for name in listing.unseen)
             if not relative:
-                title, description = self._titles(folder, files, LESSON_TOML, f"Lesson {number}")
+                title, description = self._titles(folder, listing, LESSON_TOML, f"Lesson {number}")
                 files = [entry for entry in files if entry.name != LESSON_TOML]
             if files:
                 directories.append(Directory(relative, tuple(files)))
         components = layout.lesson_components(directories)
         return FoundLesson(number, folder, title, description, int(number), components, tuple(blocked))
 
-    def _titles(self, folder: str, files: list[Entry], toml: str, default: str) -> tuple[str | None, str | None]:
-        """Return title and description of a folder; title None if its toml is there but cannot be understood."""
-        names = {entry.name for entry in files}
+    def _titles(self, folder: str, listing: _Folder, toml: str, default: str) -> tuple[str | None, str | None]:
+        """Return title and description of a folder; title None if what may hold them is there but cannot be read."""
+        if toml in listing.unseen:
+            return None, None
+        names = {*(entry.name for entry in listing.files), *listing.unseen}
         title = description = None
         if toml in names:
             try:

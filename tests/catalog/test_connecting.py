@@ -1,0 +1,165 @@
+"""Opening a database: what is wrong with it is said in one sentence, with a hint, and without the password."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from curri.catalog import cluster, database, embedded, migrate, runs
+from curri.catalog.database import connect
+from curri.errors import DatabaseError, ExitCode
+
+from .homes import quickly_made
+from .rows import Rows
+from .sessions import APPLICATION, OTHERS, ask, tell
+from .waiting import until
+
+PASSWORD = "s3cr3t"
+
+
+def refused(url: str) -> DatabaseError:
+    """Return the error with which a database is not opened; it must help, and show no password."""
+    with pytest.raises(DatabaseError) as caught, connect(url):
+        pass
+    error = caught.value
+    assert error.exit_code is ExitCode.DATABASE
+    assert error.hint
+    assert error.where
+    assert "\n" not in error.message
+    assert PASSWORD not in f"{error!r} {error.message} {error.where} {error.hint} {error.__cause__!r}"
+    return error
+
+
+def test_a_port_where_nobody_listens_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        error = refused(f"postgresql://ann:{PASSWORD}@127.0.0.1:{port}/school")
+    assert "refused" in error.message
+    assert error.where == f"ann@127.0.0.1:{port}/school"
+
+
+def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert str(tmp_path) in refused(f"host={tmp_path} password={PASSWORD}").message
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "two..dots", "x" * 70, ".", "::1%no"])
+def test_a_host_that_does_not_exist_or_cannot_is_named(host: str) -> None:
+    assert host in str(refused(f"host='{host}' user=ann password={PASSWORD}").where)
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        monkeypatch.setattr(database, "DEFAULTS", {**database.DEFAULTS, "connect_timeout": 2})
+        assert "timeout" in refused(f"postgresql://ann:{PASSWORD}@127.0.0.1:{port}/school").message
+
+
+def test_a_database_that_does_not_exist_is_named(server: str) -> None:
+    assert '"no such database"' in refused(make_conninfo(server, dbname="no such database")).message
+
+
+def test_a_user_that_does_not_exist_is_named(server: str) -> None:
+    assert '"no such user"' in refused(make_conninfo(server, user="no such user", password=PASSWORD)).message
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a server that asks the user `ann` for her password."""
+    home = tmp_path_factory.mktemp("guarded")
+    with quickly_made(), embedded.server(home) as url:
+        tell(url, f"CREATE ROLE ann LOGIN PASSWORD '{PASSWORD}' CONNECTION LIMIT 1")
+    rules = embedded.place(home) / f"data-{cluster.MAJOR}" / "pg_hba.conf"
+    rules.write_text(f"local all ann scram-sha-256\n{rules.read_text()}")
+    with embedded.server(home) as url:
+        yield url
+
+
+def test_a_wrong_password_is_said_to_be_wrong_and_not_repeated(guarded: str) -> None:
+    error = refused(make_conninfo(guarded, user="ann", password=PASSWORD + "wrong"))
+    assert 'password authentication failed for user "ann"' in error.message
+    assert "password" in str(error.hint)
+
+
+def test_a_missing_password_is_said_to_be_missing(guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSFILE", os.devnull)
+    assert "no password" in refused(make_conninfo(guarded, user="ann")).message
+
+
+def test_the_right_password_opens_the_database_and_is_not_shown(guarded: str) -> None:
+    with connect(make_conninfo(guarded, user="ann", password=PASSWORD)) as opened:
+        assert opened.connection.execute("SELECT current_user").fetchone() == ("ann",)
+        assert PASSWORD not in opened.address
+        assert "too many connections" in refused(make_conninfo(guarded, user="ann", password=PASSWORD)).message
+
+
+def test_a_server_that_is_too_old_is_named_with_its_version(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(url) as opened:
+        number, version = opened.connection.info.server_version, opened.server_version()
+    assert ask(url, "SHOW server_version") == version
+    monkeypatch.setattr(database, "OLDEST_SERVER", number)
+    with connect(url):
+        pass
+    monkeypatch.setattr(database, "OLDEST_SERVER", number + 1)
+    error = refused(url)
+    assert version in error.message
+    assert "14" in str(error.hint)
+    until(lambda: ask(url, OTHERS) == 0)
+
+
+def test_the_connection_is_closed_at_the_end_whatever_happens(url: str) -> None:
+    with pytest.raises(KeyError), connect(url) as opened:
+        raise KeyError
+    assert opened.connection.closed
+    until(lambda: ask(url, OTHERS) == 0)
+
+
+def test_what_the_address_says_of_the_connection_counts(url: str) -> None:
+    with connect(url) as opened:
+        assert ask(url, APPLICATION, opened.connection.info.backend_pid) == "curri"
+        found = conninfo_to_dict(opened.connection.info.dsn)
+        assert {name: str(value) for name, value in database.DEFAULTS.items()}.items() <= found.items()
+    with connect(make_conninfo(url, application_name="nightly", keepalives_idle=7)) as opened:
+        assert ask(url, APPLICATION, opened.connection.info.backend_pid) == "nightly"
+        assert conninfo_to_dict(opened.connection.info.dsn)["keepalives_idle"] == "7"
+
+
+def test_texts_are_utf_8_whatever_the_environment_says(
+    rows: Rows, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with connect(shared_url) as opened:
+        run_id = runs.begin(opened, "😀", {}, "é")
+    found = rows.get("run", run_id)
+    assert (found["command"], found["version"]) == ("😀", "é")
+
+
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+def other_encoding(request: pytest.FixtureRequest, server: str) -> Iterator[tuple[str, str]]:
+    name = f"curri_{request.param}_{os.getpid()}".lower()
+    tell(server, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{request.param}' LC_COLLATE 'C' LC_CTYPE 'C'")
+    yield request.param, make_conninfo(server, dbname=name)
+    tell(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_a_database_of_another_encoding_keeps_a_text_or_says_that_it_cannot(other_encoding: tuple[str, str]) -> None:
+    encoding, url = other_encoding
+    migrate.move(url, "head")
+    with connect(url) as opened:
+        opened.require_tables()
+        runs.begin(opened, "é", {}, "1.0")
+        if encoding == "LATIN1":
+            with pytest.raises(DatabaseError, match="cannot hold a text") as caught:
+                runs.begin(opened, "😀", {}, "1.0")
+            assert "UTF8" in str(caught.value.hint)
+        else:
+            runs.begin(opened, "😀", {}, "1.0")
+        found = {run.command for run in runs.latest(opened, 9)}
+    assert found == ({"é"} if encoding == "LATIN1" else {"é", "😀"})

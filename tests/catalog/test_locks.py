@@ -1,0 +1,93 @@
+"""The lock of a command: one run at a time on one catalog, and no lock that outlives its holder."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from curri.catalog.database import Database, connect
+from curri.errors import BusyError, ExitCode
+
+from .sessions import IS_WAITING, ask, tell, terminate
+from .waiting import until
+
+
+def test_a_second_run_of_a_command_is_busy_until_the_first_is_gone(shared: Database, shared_url: str) -> None:
+    shared.lock("import")
+    with connect(shared_url) as second:
+        with pytest.raises(BusyError) as caught:
+            second.lock("import")
+        assert caught.value.exit_code is ExitCode.BUSY
+        assert "`curri import`" in caught.value.message
+        assert "`curri runs`" in str(caught.value.hint)
+        shared.connection.close()
+        until(lambda: free(second))
+
+
+def free(other: Database) -> bool:
+    try:
+        other.lock("import")
+    except BusyError:
+        return False
+    return True
+
+
+def test_a_lock_dies_with_its_session_however_that_ends(shared: Database, shared_url: str) -> None:
+    shared.lock("import")
+    terminate(shared_url, shared.connection.info.backend_pid)
+    with connect(shared_url) as second:
+        second.lock("import")
+
+
+def test_a_lock_outlives_the_transactions_of_its_holder(shared: Database, shared_url: str) -> None:
+    shared.lock("import")
+    with pytest.raises(KeyError), shared.transaction():
+        raise KeyError
+    with shared.transaction():
+        pass
+    with connect(shared_url) as second, pytest.raises(BusyError):
+        second.lock("import")
+
+
+def test_different_commands_do_not_wait_for_each_other(shared: Database, shared_url: str) -> None:
+    shared.lock("import")
+    with connect(shared_url) as second:
+        for command in ("upload", "sync-status", "fix-metadata", "db", "Import", "import "):
+            second.lock(command)
+
+
+def test_catalogs_in_different_schemas_and_databases_do_not_wait_for_each_other(
+    shared: Database, shared_url: str, url: str
+) -> None:
+    tell(url, "CREATE SCHEMA one", "CREATE SCHEMA two")
+    shared.lock("import")
+    with (
+        connect(make_conninfo(url, options="-csearch_path=one,public")) as one,
+        connect(make_conninfo(url, options="-csearch_path=two,public")) as two,
+        connect(url) as three,
+        connect(make_conninfo(url, options="-csearch_path=two")) as again,
+    ):
+        one.lock("import")
+        two.lock("import")
+        three.lock("import")
+        with pytest.raises(BusyError):
+            again.lock("import")
+
+
+def test_a_lock_can_be_waited_for(shared: Database, shared_url: str) -> None:
+    shared.lock("db")
+    with connect(shared_url) as second:
+        waiter = threading.Thread(target=second.lock, args=("db",), kwargs={"wait": True})
+        waiter.start()
+        until(lambda: ask(shared_url, IS_WAITING, second.connection.info.backend_pid))
+        shared.connection.close()
+        waiter.join()
+        with connect(shared_url) as third, pytest.raises(BusyError):
+            third.lock("db")
+
+
+def test_a_search_path_that_leads_nowhere_is_not_taken_for_a_busy_catalog(shared_url: str) -> None:
+    with connect(make_conninfo(shared_url, options="-csearch_path=nowhere")) as opened:
+        opened.lock("import")

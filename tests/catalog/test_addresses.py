@@ -108,6 +108,8 @@ def test_a_usual_form_is_understood_and_shown_without_its_password(given_form: s
         f"postgresql://ann:{PASSWORD}%00@db/school",
         f"postgresql://ann:{PASSWORD}%ff@db/school",
         f"postgresql://ann:{PASSWORD}\0@db/school",
+        f"postgresql://ann:{PASSWORD}@db\0/school",
+        f"postgresql://ann:?@{PASSWORD}@db/school",
         f"postgresql://ann:{PASSWORD}\udcff@db/school",
         f"postgresql://ann:{PASSWORD}@[::1/school",
         f"postgresql://ann:{PASSWORD}@db/school?schema=public",

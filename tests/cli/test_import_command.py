@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -107,6 +108,21 @@ def test_hard_names_are_imported_as_they_are(curri: Curri, url: str, curriculum:
     assert "\x1b" not in done.out + done.err
     assert {row[0] for row in rows(url, "SELECT relative_path FROM asset")} == {f"slides/{name}" for name in HARD_NAMES}
     assert curri("import", root, "--check", url=url).code == 0
+
+
+def test_the_longest_path_is_recorded_and_a_longer_one_is_blocked(curri: Curri, url: str, curriculum: Make) -> None:
+    chance = random.Random(7)  # random letters: the database would make an index entry of equal ones short enough
+    parts = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=199)) for _ in range(10)]
+    root = curriculum({"Course_01": {"Lesson_01": {}}})
+    folder = root / "Course_01/Lesson_01" / "/".join(parts[:9])
+    folder.mkdir(parents=True)
+    for name in (parts[9] + "x", parts[9] + "xy"):
+        (folder / name).write_text(name)
+        os.utime(folder / name, ns=(10**18, 10**18))
+    done = curri("import", root, url=url)
+    assert done.code == 3
+    assert "path-too-long" in done.err
+    assert rows(url, "SELECT octet_length(relative_path) FROM asset") == [(2000,)]
 
 
 def test_a_name_that_is_not_utf8_is_blocked_by_a_readable_name(curri: Curri, url: str, curriculum: Make) -> None:

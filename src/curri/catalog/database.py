@@ -148,6 +148,10 @@ def connect(url: str) -> Iterator[Database]:
         if connection.info.server_version < OLDEST_SERVER:
             version = connection.info.parameter_status("server_version")
             raise DatabaseError(f"PostgreSQL {version} is too old", where=address, hint="curri needs 14 or newer")
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            hint = "make one for curri: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+            raise DatabaseError(f"the database holds texts as {encoding}, not as UTF8", where=address, hint=hint)
         yield Database(connection, address)
     finally:
         connection.close()

@@ -14,6 +14,7 @@ from curri.errors import Interrupted
 from curri.model import Digest, FoundAsset
 from curri.plan.comparison import RACY_NS, Unread
 from curri.tree.layout import fingerprint
+from curri.tree.rules import BlockedRule
 
 BLOCK = 1 << 20
 """How much of a large file is in memory at once, in bytes, for each thread."""
@@ -29,7 +30,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 class NotReadable(Exception):
     """A file could not be read to the end in one state. `rule` is a stable name, the text says why."""
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, rule: BlockedRule, message: str) -> None:
         super().__init__(message)
         self.rule = rule
 

@@ -14,9 +14,13 @@ from curri.model import FoundComponent, FoundCourse, FoundLesson, FoundTree, Not
 from curri.plan.text import folded, natural, printable
 from curri.tree import ignore, layout, titles
 from curri.tree.layout import Directory, Entry
+from curri.tree.rules import BlockedRule, WarningRule
 
 COURSE_TOML = "course.toml"
 LESSON_TOML = "lesson.toml"
+LONGEST_PATH = 2000
+"""Bytes of a path below its lesson. PostgreSQL indexes nothing beyond 2,704 bytes (a third of a page)."""
+
 _ROOT_FILES = ("curri.toml", ignore.IGNORE_FILE)
 
 
@@ -181,6 +185,8 @@ class _Walk:
                 blocked.append(relative)
                 continue
             files = listing.files
+            if len(os.fsencode(relative)) + 256 > LONGEST_PATH:  # 255 bytes is the longest name there is
+                files = self._recordable(folder, relative, listing)
             blocked.extend(f"{relative}/{name}" if relative else name for name in listing.unseen)
             if not relative:
                 title, description = self._titles(folder, listing, LESSON_TOML, f"Lesson {number}")
@@ -189,6 +195,15 @@ class _Walk:
                 directories.append(Directory(relative, tuple(files)))
         components = layout.lesson_components(directories)
         return FoundLesson(number, folder, title, description, int(number), components, tuple(blocked))
+
+    def _recordable(self, folder: str, relative: str, listing: _Folder) -> list[Entry]:
+        """Return the files of a folder whose paths are not too long to be recorded; the others are blocked."""
+        long = {name for name, *_ in listing.files if len(os.fsencode(f"{relative}/{name}")) > LONGEST_PATH}
+        for name in sorted(long):
+            message = f"has a path of more than {LONGEST_PATH} bytes below its lesson; use shorter names"
+            self._block("path-too-long", f"{folder}/{relative}/{name}", message)
+        listing.unseen.extend(long)
+        return [entry for entry in listing.files if entry.name not in long]
 
     def _titles(self, folder: str, listing: _Folder, toml: str, default: str) -> tuple[str | None, str | None]:
         """Return title and description of a folder; title None if what may hold them is there but cannot be read."""
@@ -341,17 +356,17 @@ class _Walk:
                 self._warn("case-collision", path, message)
             first.setdefault(key, name)
 
-    def _warn(self, rule: str, path: str, message: str) -> None:
+    def _warn(self, rule: WarningRule, path: str, message: str) -> None:
         self.warnings.append(Notice(rule, printable(path.lstrip("/")), message))
 
-    def _block(self, rule: str, path: str, message: str) -> None:
+    def _block(self, rule: BlockedRule, path: str, message: str) -> None:
         self.blocked.append(Notice(rule, printable(path.lstrip("/")), message))
 
 
 class _NotFollowed(Exception):
     """A link is left alone. `rule` is a stable name, the text says where the link leads."""
 
-    def __init__(self, rule: str, message: str) -> None:
+    def __init__(self, rule: WarningRule, message: str) -> None:
         super().__init__(message)
         self.rule = rule
 

@@ -88,5 +88,12 @@ def digest(root: str) -> int:
 
 
 if __name__ == "__main__":
-    work = {"first": first, "again": again, "digest": digest}[sys.argv[1]]
-    print(work(*sys.argv[2:]))
+    match sys.argv[1:]:
+        case ["first", root, url]:
+            print(first(root, url))
+        case ["again", root, url]:
+            print(again(root, url))
+        case ["digest", root]:
+            print(digest(root))
+        case _:
+            sys.exit(__doc__)

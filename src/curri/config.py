@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         default_factory=lambda: Path(platformdirs.user_data_dir("curri", appauthor=False)),
         description="Folder for local state: the embedded server",
     )
+    ffmpeg: Path | None = Field(
+        default=None, description="The ffmpeg to use. Unset: the one on PATH, else that of the extra `embedded`"
+    )
     managed_by: str = Field(default="", description="Who looks after the videos; `managedBy` on Stream")
     program: str = Field(default="", description="The programme the courses belong to; `program` on Stream")
 

@@ -105,7 +105,9 @@ def test_a_single_course_is_imported_by_the_configuration_of_its_curriculum(
 def test_doctor_is_content_with_a_good_database(curri: Curri, url: str) -> None:
     done = curri("doctor", url=url)
     assert done.code == 0, done.out
-    assert [line.split()[0] for line in done.out.splitlines()] == ["ok", "ok", "ok", "ok"]
+    names = [line.split()[1] for line in done.out.splitlines()]
+    assert names == ["python:", "database:", "tables:", "ffmpeg:", "state"]
+    assert {line.split()[0] for line in done.out.splitlines()} == {"ok"}
 
 
 def test_doctor_names_what_is_wrong_and_the_way_out(curri: Curri, empty_url: str, tmp_path: Path) -> None:
@@ -118,6 +120,18 @@ def test_doctor_names_what_is_wrong_and_the_way_out(curri: Curri, empty_url: str
     unreachable = curri("doctor", url="postgresql://u:s3cret@127.0.0.1:1/x")
     assert unreachable.code == 5
     assert "s3cret" not in unreachable.out + unreachable.err
+
+
+def test_doctor_tells_which_ffmpeg_is_used_and_warns_of_one_that_does_not_run(
+    curri: Curri, url: str, tmp_path: Path
+) -> None:
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    done = curri("doctor", url=url, CURRI_FFMPEG=str(broken))
+    assert done.code == 0
+    assert "warning   ffmpeg:" in done.out
+    assert "hint:" in done.out
 
 
 def test_db_goes_up_and_down_and_tells_where_it_is(curri: Curri, empty_url: str) -> None:

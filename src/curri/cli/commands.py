@@ -164,7 +164,7 @@ def doctor(session: Session) -> None:
 
     settings = session.settings().settings
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    findings = flow.run(url, settings.home)
+    findings = flow.run(url, settings.home, settings.ffmpeg)
     output = session.output
     for finding in findings:
         if output.as_json:

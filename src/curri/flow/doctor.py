@@ -10,6 +10,7 @@ from pathlib import Path
 from curri.catalog import embedded
 from curri.catalog.database import REVISION, connect
 from curri.errors import CurriError, ExitCode
+from curri.media import tools
 
 LOW_DISK = 1 << 30
 """Less free space than this (bytes) in the state folder is worth a warning: the embedded server needs room."""
@@ -26,11 +27,11 @@ class Finding:
     exit_code: ExitCode = ExitCode.OK
 
 
-def run(url: str | None, home: Path) -> list[Finding]:
+def run(url: str | None, home: Path, ffmpeg: Path | None) -> list[Finding]:
     """Look at everything; a problem with one thing does not keep the others from being looked at. Changes nothing."""
     database = _database(url, home)
     tables = [_tables(url)] if url is not None and database.state == "ok" else []
-    return [_python(), database, *tables, _home(home)]
+    return [_python(), database, *tables, _ffmpeg(ffmpeg), _home(home)]
 
 
 def exit_code(findings: list[Finding]) -> ExitCode:
@@ -68,6 +69,15 @@ def _tables(url: str) -> Finding:
             return Finding("tables", "ok", f"at revision {REVISION}")
     except CurriError as error:
         return _problem("tables", error)
+
+
+def _ffmpeg(configured: Path | None) -> Finding:
+    try:
+        tool = tools.find(None if configured is None else str(configured))
+    except CurriError as error:
+        # Nothing that an import or a passthrough upload does needs it.
+        return Finding("ffmpeg", "warning", error.message, error.hint)
+    return Finding("ffmpeg", "ok", f"{tool.version} at {tool.path}")
 
 
 def _problem(name: str, error: CurriError) -> Finding:

@@ -12,7 +12,7 @@ import pytest
 from curri.errors import TreeError
 from curri.model import FoundTree
 from curri.tree.digest import Reader
-from curri.tree.walk import walk
+from curri.tree.walk import LONGEST_PATH, walk
 from support.trees import make_tree
 from support.walks import blocked, files, unread, warned
 
@@ -231,3 +231,16 @@ def test_a_file_whose_path_is_too_long_is_blocked_alone(curriculum: Make) -> Non
     }
     held = {path.removeprefix("Course_01/Lesson_01/") for path in (unseen, *long)}
     assert set(found.courses[0].lessons[0].blocked) == held
+
+
+def test_a_path_is_too_long_for_the_catalog_by_its_bytes_and_to_the_byte(curriculum: Make) -> None:
+    folder = "/".join(["é" * 125] * 7)  # 1,756 bytes
+    longest = LONGEST_PATH - len(f"{folder}/".encode())
+    names = ["x" * longest, "é" * (longest // 2), "x" * (longest + 1), "é" * (longest // 2 + 1)]
+    root = make_tree(
+        curriculum({"Course_01": {"Lesson_01": {}}}) / "Course_01/Lesson_01" / folder, dict.fromkeys(names, "x")
+    )
+    found = walk(root.parents[8])
+    assert files(found) == sorted(f"Course_01/Lesson_01/{folder}/{name}" for name in names[:2])
+    assert blocked(found) == {("path-too-long", f"Course_01/Lesson_01/{folder}/{name}") for name in names[2:]}
+    assert set(found.courses[0].lessons[0].blocked) == {f"{folder}/{name}" for name in names[2:]}

@@ -6,7 +6,6 @@ import re
 import unicodedata
 
 _DIGITS = re.compile(r"([0-9]+)")
-_NOT_WORD = re.compile(r"[^\w]+")
 
 
 def folded(name: str) -> str:
@@ -29,9 +28,15 @@ def natural(name: str) -> tuple[tuple[int, int, str], ...]:
 def slug(name: str) -> str:
     """Return `name` in lower case with everything but letters, digits and `_` turned into single hyphens.
 
-    Letters of every script stay: a title in Japanese must not become an empty identifier. Never empty.
+    Letters of every script stay, with the marks that belong to them: a title in Japanese must not become an empty
+    identifier, nor one in Hindi lose its vowels. Never empty.
     """
-    return _NOT_WORD.sub("-", folded(name).casefold()).strip("-_") or "file"
+    kept = (character if _in_word(character) else " " for character in folded(folded(name).casefold()))
+    return "-".join("".join(kept).split()).strip("-_") or "file"
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
 
 
 def printable(name: str) -> str:

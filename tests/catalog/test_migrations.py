@@ -51,7 +51,8 @@ def downgrade() -> None:
 
 FAIL = 'op.execute("SELECT 1/0")'
 LOSE_CONNECTION = 'op.execute("SELECT pg_terminate_backend(pg_backend_pid())")'
-WAIT_FOR_LOCK_7 = 'op.execute("SELECT pg_advisory_xact_lock(7)")'
+WAIT_FOR_LOCK_7 = """op.execute("SET LOCAL lock_timeout = '60s'")
+    op.execute("SELECT pg_advisory_xact_lock(7)")"""
 
 Later = Callable[..., None]
 

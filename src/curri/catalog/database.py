@@ -240,11 +240,6 @@ _HINTS: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
         "give curri a database or a schema of its own",
     ),
     ((pg.InvalidSchemaName,), "the schema does not exist", "create it, or correct the search_path in the address"),
-    (
-        (pg.UntranslatableCharacter,),
-        "the database cannot hold a text",
-        "create the database with ENCODING 'UTF8'",
-    ),
     ((pg.DiskFull,), "the database server's disk is full", "make room there and run the command again"),
     (
         (pg.QueryCanceled,),

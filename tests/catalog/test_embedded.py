@@ -17,7 +17,7 @@ from curri.catalog import cluster, embedded
 from curri.errors import ConfigError, ExitCode, ToolError
 
 from .homes import Home, make_home, open_to_others_while_used, pids, use, user
-from .processes import ACCOUNTS, AS_ROOT, Account, gone, hold, run, running
+from .processes import ACCOUNTS, AS_ROOT, Account, gone, hold, run, running, start
 from .sessions import ask, tell
 from .waiting import until
 
@@ -103,6 +103,20 @@ def test_two_that_leave_in_any_order_share_one_server(home: Home) -> None:
     before, after = run(nested, home.account)
     assert before == after
     assert gone(before)
+
+
+def test_several_that_come_first_at_once_find_one_server(account: Account, ground: Path) -> None:
+    home = make_home(ground, account, "state")
+    query = "SELECT system_identifier FROM pg_control_system()"
+    children = [start(lambda _: [use(home, query) for _ in range(3)], account) for _ in range(4)]
+    try:
+        answers = [answer for child in children for answer in child.result()]
+    finally:
+        for child in children:
+            child.close()
+    assert len(answers) == 12
+    assert len(set(answers)) == 1
+    assert home.is_deserted()
 
 
 def test_a_killed_user_does_not_keep_the_next_one_from_stopping_the_server(home: Home) -> None:

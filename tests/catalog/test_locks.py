@@ -7,6 +7,7 @@ import threading
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from curri.catalog import migrate
 from curri.catalog.database import Database, connect
 from curri.errors import BusyError, ExitCode
 
@@ -59,21 +60,28 @@ def test_different_commands_do_not_wait_for_each_other(shared: Database, shared_
 
 
 def test_catalogs_in_different_schemas_and_databases_do_not_wait_for_each_other(
-    shared: Database, shared_url: str, url: str
+    shared: Database, shared_url: str, empty_url: str
 ) -> None:
-    tell(url, "CREATE SCHEMA one", "CREATE SCHEMA two")
+    tell(empty_url, "CREATE SCHEMA one", "CREATE SCHEMA two")
+    one, two = (make_conninfo(empty_url, options=f"-csearch_path={name}") for name in ("one", "two"))
+    migrate.move(one, "head")
     shared.lock("import")
-    with (
-        connect(make_conninfo(url, options="-csearch_path=one,public")) as one,
-        connect(make_conninfo(url, options="-csearch_path=two,public")) as two,
-        connect(url) as three,
-        connect(make_conninfo(url, options="-csearch_path=two")) as again,
-    ):
-        one.lock("import")
-        two.lock("import")
-        three.lock("import")
+    with connect(one) as first, connect(two) as second, connect(empty_url) as third, connect(one) as again:
+        first.lock("import")
+        second.lock("import")
+        third.lock("import")
         with pytest.raises(BusyError):
             again.lock("import")
+
+
+def test_two_ways_to_one_catalog_lead_to_one_lock(url: str) -> None:
+    """For instance of a user who has a schema of his own name: it comes first in his search_path."""
+    tell(url, "CREATE SCHEMA ann")
+    with connect(url) as one, connect(make_conninfo(url, options="-csearch_path=ann,public")) as other:
+        other.require_tables()
+        one.lock("import")
+        with pytest.raises(BusyError):
+            other.lock("import")
 
 
 def test_a_lock_can_be_waited_for(shared: Database, shared_url: str) -> None:

@@ -19,9 +19,11 @@ from curri.stream.client import Client, Conduct
 from curri.stream.pause import Clock, Stop
 from curri.stream.retry import Patience
 from curri.stream.secret import Secret
+from curri.stream.tus import Created, Uploads
 from curri.stream.wire import Timeouts
 
 from .scripted import ACCOUNT, TOKEN, ScriptedServer, serving
+from .sending import SIZE
 
 Send = Callable[[int], Artefact]
 
@@ -115,3 +117,15 @@ def make_file(tmp_path: Path) -> Send:
         return artefact_of(path)
 
     return make
+
+
+@pytest.fixture
+def artefact(make_file: Send) -> Artefact:
+    """A file of three chunks."""
+    return make_file(SIZE)
+
+
+@pytest.fixture
+def created(client: Client, artefact: Artefact) -> Created:
+    """An upload for it."""
+    return Uploads(client).create(artefact.size, {"name": "x"}, seconds=10)

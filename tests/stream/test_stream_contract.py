@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from curri.sandbox import Fault, Sandbox, SandboxSettings, When
-from curri.stream import chunks, failures
+from curri.stream import failures
 from curri.stream.account import Account
 from curri.stream.artefact import Artefact
 from curri.stream.client import Client
@@ -22,10 +22,9 @@ from curri.stream.videos import Videos
 from curri.stream.wire import Timeouts
 
 from .conftest import FakeClock, Send, conduct_of
+from .sending import CHUNK, SIZE
 
 SHORT = Timeouts(connect=5, stall=1, answer=5, stored=1, whole=10)
-CHUNK = chunks.SMALLEST
-SIZE = 12 * 1_048_576 + 345
 METADATA = {"name": "course_01_L01_learning", "courseTitle": "Größe & 数学", "uploadId": "0-1-2", "compressed": "false"}
 
 
@@ -38,11 +37,6 @@ def stream(**knobs: Any) -> Iterator[tuple[Sandbox, Client, FakeClock]]:
         account = Account(box.account_id, Secret(box.token), box.url)
         with Client(account, conduct=conduct_of(clock, timeouts=SHORT)) as client:
             yield box, client, clock
-
-
-@pytest.fixture
-def artefact(make_file: Send) -> Artefact:
-    return make_file(SIZE)
 
 
 def create(client: Client, size: int = SIZE, **more: str) -> Created:

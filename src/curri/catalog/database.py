@@ -114,10 +114,11 @@ class Database:
     def lock(self, command: str, *, wait: bool = False) -> None:
         """Take the lock of a command until this connection ends, or (unless told to wait) raise BusyError at once.
 
-        The lock belongs to the catalog (database and schema). It is the server's, so it dies with the connection
-        whatever happens to this process: no lock ever goes stale.
+        The lock belongs to the catalog: to the schema of its tables, by whichever search_path they are found. It is
+        the server's, so it dies with the connection whatever happens to this process: no lock ever goes stale.
         """
-        key = "hashtext('curri:' || coalesce(current_schema(), '')), hashtext(%s)"
+        tables = "(SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('alembic_version'))"
+        key = f"hashtext('curri:' || coalesce({tables}, current_schema(), '')), hashtext(%s)"
         with self.transaction() as connection:
             if wait:
                 connection.execute(f"SELECT pg_advisory_lock({key})", [command])

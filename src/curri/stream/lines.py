@@ -33,7 +33,7 @@ class Line(httpcore.NetworkStream):
     """A connection. httpcore's own does the work, except for writing.
 
     Its `write` copies what remains after each partial write, and under TLS every write is partial: one record of
-    16 KiB. Measured on loopback with blocks of 256 KiB, that takes a fifth of the throughput.
+    16 KiB. Measured on loopback, plain, with blocks of 256 KiB: 0.38 s of processor time for a gigabyte, 0.35 s so.
     """
 
     def __init__(self, inner: httpcore.NetworkStream, lines: Lines, layers: int = 0) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -128,6 +129,17 @@ def test_a_killed_user_does_not_keep_the_next_one_from_stopping_the_server(home:
         assert gone(pid)
 
 
+def test_a_stopped_server_is_no_zombie(home: Home) -> None:
+    def children() -> list[int]:
+        use(home, "SELECT 1")
+        try:
+            return [os.waitpid(-1, os.WNOHANG)[0]]
+        except ChildProcessError:
+            return []
+
+    assert run(children, home.account) == []
+
+
 def test_the_server_stops_when_its_user_fails(home: Home) -> None:
     def fail() -> None:
         with embedded.server(home.path):
@@ -220,11 +232,13 @@ def test_a_server_that_cannot_start_says_why_and_where_its_log_is(home: Home) ->
     settings = home.data / "postgresql.conf"
     good = settings.read_bytes()
     settings.write_bytes(good + b"\nno_such_setting = 1\n")
+    began = time.monotonic()
     try:
         with pytest.raises(ToolError, match=r"did not start: .*FATAL") as caught:
             run(lambda: use(home, "SELECT 1"), home.account)
     finally:
         settings.write_bytes(good)
+    assert time.monotonic() - began < embedded.START_SECONDS, "nobody looked whether it had ended"
     assert caught.value.where == str(home.place / "postgres.log")
     assert caught.value.exit_code is ExitCode.TOOL
     assert "no_such_setting" in (home.place / "postgres.log").read_text()

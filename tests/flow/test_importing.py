@@ -15,7 +15,7 @@ from curri.errors import ExitCode, TreeError
 from curri.flow import importing
 from curri.flow.importing import Options
 from curri.model import Report, Result
-from curri.tree.digest import Reader
+from curri.tree.digest import BLOCK, Reader
 from support.postgres import everything, rows
 from support.trees import OLD_NS, SMALL
 
@@ -230,7 +230,7 @@ def test_a_file_that_grows_while_it_is_read_is_blocked_and_the_rest_is_imported(
 
     class Writer(Silent):
         def advance(self, size: int) -> None:
-            if size == 1 << 20:  # a block of the large file has been read; the recorder goes on writing
+            if size == BLOCK:  # a block of the large file has been read; the recorder goes on writing
                 with growing.open("ab") as file:
                     file.write(b"more")
 

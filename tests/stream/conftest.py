@@ -7,6 +7,7 @@ import os
 import random
 import ssl
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -99,22 +100,23 @@ def client(account: Account, conduct: Conduct) -> Iterator[Client]:
         yield opened
 
 
-def artefact_of(path: Path) -> Artefact:
-    found = path.stat()
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha1").hexdigest()
-    return Artefact(path, found.st_size, digest, found.st_mtime_ns)
+@cache
+def _content(size: int) -> tuple[bytes, str]:
+    """Bytes no two blocks of which are alike, and their digest. The same for the same size."""
+    data = random.Random(size).randbytes(size)
+    return data, hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
 @pytest.fixture
 def make_file(tmp_path: Path) -> Send:
-    """A file of that many bytes, no two blocks of which are alike."""
+    """A file of that many bytes."""
 
     def make(size: int) -> Artefact:
+        data, sha1 = _content(size)
         path = tmp_path / f"video-{size}.mp4"
-        path.write_bytes(random.Random(size).randbytes(size))
+        path.write_bytes(data)
         os.utime(path, ns=(1_600_000_000_000_000_000, 1_600_000_000_000_000_000))
-        return artefact_of(path)
+        return Artefact(path, size, sha1, path.stat().st_mtime_ns)
 
     return make
 

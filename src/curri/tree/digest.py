@@ -16,7 +16,7 @@ from curri.plan.comparison import RACY_NS, Unread
 from curri.tree.layout import fingerprint
 from curri.tree.rules import BlockedRule
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 """How much of a large file is in memory at once, in bytes, for each thread."""
 
 LARGE = 1 << 20

@@ -15,6 +15,7 @@ import pytest
 from curri.catalog import writing
 from curri.catalog.database import Connection, Database, connect
 from curri.errors import DatabaseError, Interrupted
+from curri.plan.changes import ContentPlan
 
 from .plans import asset, component, course, held, lesson, plan, timeless
 from .processes import start
@@ -123,6 +124,30 @@ def test_a_lost_session_or_ctrl_c_at_any_moment_leaves_the_catalog_as_before(
             break
     assert number > 30
     assert held(full) == timeless(*AFTER)
+
+
+def test_a_reader_sees_the_catalog_of_one_moment_whatever_is_committed_while_it_reads(
+    full: Database, shared_url: str
+) -> None:
+    seen = set()
+    for number in range(1, 1000):
+        change = plan(remove=BEFORE) if number % 2 else plan(update=BEFORE)
+        reached: list[None] = []
+
+        def commit(_: Connection, change: ContentPlan = change, reached: list[None] = reached) -> None:
+            writing.apply(full, change)
+            reached.append(None)
+
+        with connect(shared_url) as reader:
+            before_exchange(number, commit)(reader.connection)
+            found = held(reader)
+        if not reached:
+            break
+        removed = {row[-1] for row in found}
+        assert len(removed) == 1, "some rows are of before, others of after"
+        seen |= removed
+    assert number > 6
+    assert seen == {True, False}
 
 
 def asleep(connection: Connection) -> None:

@@ -89,7 +89,8 @@ with connect(sys.argv[1]) as database:
 
 def test_the_driver_itself_prints_nothing_about_a_lost_session(url: str) -> None:
     done = subprocess.run([sys.executable, "-c", LOSE, url], capture_output=True, text=True, check=True)
-    assert (done.stdout, done.stderr) == ("the connection to the database was lost\n", "")
+    assert done.stdout.startswith("the connection to the database was lost")
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -205,7 +206,7 @@ def test_a_database_without_tables_asks_for_an_upgrade(empty_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("revision", "said"),
-    [("0000", "run `curri db upgrade`"), ("0002", "newer curri"), ("9999", "newer curri"), ("ab12cd34", "its own|own")],
+    [("0000", "run `curri db upgrade`"), ("0002", "newer curri"), ("9999", "newer curri"), ("ab12cd34", "of its own")],
 )
 def test_tables_of_another_revision_are_refused_with_what_to_do(revision: str, said: str, url: str) -> None:
     tell(url, f"UPDATE alembic_version SET version_num = '{revision}'")
@@ -213,7 +214,7 @@ def test_tables_of_another_revision_are_refused_with_what_to_do(revision: str, s
         with pytest.raises(NotMigrated, match=revision) as caught:
             opened.require_tables()
         assert opened.revision() == revision
-    assert any(word in str(caught.value.hint) for word in said.split("|"))
+    assert said in str(caught.value.hint)
 
 
 def test_tables_of_this_revision_are_accepted(database: Database) -> None:

@@ -204,3 +204,25 @@ def test_ctrl_c_in_the_middle_of_a_statement_ends_it_on_the_server_too(
         presser.join()
         signal.signal(signal.SIGUSR1, previous)
     assert held(full) == timeless(*BEFORE)
+
+
+def test_a_connection_whose_statement_cannot_be_ended_is_closed(
+    shared: Database, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = shared.connection.info.backend_pid
+
+    def unreachable(**_: object) -> None:
+        raise psycopg.OperationalError("the network is gone")
+
+    def sleep() -> None:
+        with shared.transaction() as connection:
+            connection.pgconn.send_query(b"SELECT pg_sleep(600)")
+            raise Interrupted("stopped by Ctrl-C")
+
+    monkeypatch.setattr(shared.connection, "cancel_safe", unreachable)
+    try:
+        with pytest.raises(Interrupted):
+            sleep()
+        assert shared.connection.closed
+    finally:
+        terminate(shared_url, pid)

@@ -71,7 +71,7 @@ def server(home: Path) -> Iterator[str]:
             # Port and hostaddr are named because those of the environment (PGPORT, PGHOSTADDR) would count otherwise.
             yield f"postgresql://postgres@/postgres?{address}"
         finally:
-            fcntl.flock(use, fcntl.LOCK_UN)
+            fcntl.flock(use, fcntl.LOCK_UN)  # first: of two that leave at once, neither may be in the other's way
             if _locked(use):  # else another command still uses it, and will stop it
                 _stop(cluster)
 

@@ -46,9 +46,7 @@ def latest(database: Database, limit: int) -> list[Run]:
     engine = create_engine("postgresql+psycopg://", creator=lambda: database.connection, poolclass=pool.StaticPool)
     try:
         with translated(database.address), Session(engine) as session:
-            rows = list(session.exec(select(Run).order_by(desc(col(Run.id))).limit(limit)))
-            session.expunge_all()
-            return rows
+            return list(session.exec(select(Run).order_by(desc(col(Run.id))).limit(limit)))
     except exc.DBAPIError as error:
         with translated(database.address):
             raise (error.orig or error) from error

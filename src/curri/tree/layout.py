@@ -185,7 +185,10 @@ def _sort_directory(directory: Directory, groups: dict[_Group, list[FoundAsset]]
     named = [(entry, *split(entry.name)) for entry in directory.files]
     videos = [entry for entry, _, extension in named if extension in VIDEO_EXTENSIONS]
     if parts and not videos:  # most folders: nothing here accompanies anything
-        groups[rest].extend(_asset(prefix + entry.name, Role.FILE, extension, entry) for entry, _, extension in named)
+        file = Role.FILE
+        groups[rest].extend(
+            [FoundAsset(prefix + entry[0], file, mime_type(extension), *entry[1:]) for entry, _, extension in named]
+        )
         return
     owners, roles = _videos(videos)
     stems = _by_stem(owners)

@@ -247,12 +247,13 @@ class _Walk:
         listing = _Folder([], [], set(), [])
         try:
             with os.scandir(f"{self.root}/{folder}") as entries:
+                always, add, plain = ignore.always_ignored, self._add_file, self.ignored is None
                 for entry in entries:
                     name = entry.name
                     # Most entries are plain files with plain names; all others take the long way.
-                    if self.ignored is None and name.isascii() and entry.is_file(follow_symlinks=False):
-                        if not ignore.always_ignored(name, folder=False):
-                            self._add_file(entry, folder, listing, None)
+                    if plain and name.isascii() and entry.is_file(follow_symlinks=False):
+                        if not always(name, folder=False):
+                            add(entry, folder, listing, None)
                     else:
                         self._sort(entry, folder, listing, in_link=in_link)
         except OSError as error:
@@ -341,7 +342,7 @@ class _Walk:
     def _compare_names(self, names: list[str], folder: str) -> None:
         """Report names that other systems would hold for one, and names that are not in NFC."""
         keys = [name.casefold() for name in names]
-        if all(name.isascii() for name in names) and len(set(keys)) == len(keys):
+        if "".join(names).isascii() and len(set(keys)) == len(keys):
             return
         first: dict[str, str] = {}
         for name in sorted(names):

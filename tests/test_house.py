@@ -13,7 +13,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from curri.cli.main import app
-from curri.config import Settings
+from curri.config import Settings, variables
 from curri.errors import ExitCode
 from curri.tree.rules import BlockedRule, ErrorRule, WarningRule
 
@@ -68,7 +68,7 @@ def test_every_exit_code_is_in_the_documents() -> None:
 
 def test_every_setting_is_in_the_documents() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| `([A-Z_]+)`", (TOP / "docs/configuration.md").read_text(), re.MULTILINE)
-    assert rows == [(name, f"CURRI_{name.upper()}") for name in Settings.model_fields]
+    assert rows == [(name, variables(name)[0]) for name in Settings.model_fields]
 
 
 def test_every_command_has_help_and_is_in_the_readme() -> None:

@@ -4,42 +4,93 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import platformdirs
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from curri.errors import ConfigError
 
 CONFIG_FILE = "curri.toml"
 
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
-class Settings(BaseSettings):
-    """Everything that can be set. Each field is `CURRI_<FIELD>` in the environment and `<field>` in curri.toml."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="CURRI_", env_ignore_empty=True, populate_by_name=True
-    )
+def _bytes(value: object) -> object:
+    """Return a size such as `10M` in bytes; units are binary, as rclone's are: 10M is 10,485,760."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError("a size is a number with K, M, G or T behind it, such as 10M")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+Size = Annotated[int, BeforeValidator(_bytes)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Each field is `<field>` in curri.toml; see `variables` for the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     database_url: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("CURRI_DATABASE_URL", "DATABASE_URL"),
         description="PostgreSQL 14 or newer: postgresql://USER:PASSWORD@HOST:5432/NAME. Unset: the embedded server",
     )
     home: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("curri", appauthor=False)),
-        description="Folder for local state: the embedded server",
+        description="Folder for local state: the embedded server, encoded videos",
     )
     ffmpeg: Path | None = Field(
         default=None, description="The ffmpeg to use. Unset: the one on PATH, else that of the extra `embedded`"
     )
     managed_by: str = Field(default="", description="Who looks after the videos; `managedBy` on Stream")
     program: str = Field(default="", description="The programme the courses belong to; `program` on Stream")
+    cloudflare_account_id: str | None = Field(default=None, description="The account that holds the videos")
+    cloudflare_api_token: SecretStr | None = Field(
+        default=None, description="An API token with the permission Account > Stream > Edit"
+    )
+    cloudflare_api_token_file: Path | None = Field(
+        default=None, description="A file that holds the token; read if the token itself is not set"
+    )
+    stream_url: str | None = Field(default=None, description="The base of the API. Unset: Cloudflare's own")
+    transfers: int = Field(default=4, ge=1, le=32, description="Videos sent at the same time")
+    encoders: int = Field(default=1, ge=1, le=32, description="Videos encoded at the same time")
+    bwlimit: Size | None = Field(
+        default=None, ge=1024, description="Bytes per second for all transfers together, such as 10M. Unset: no limit"
+    )
+    chunk_size: Size = Field(
+        default=52_428_800,
+        description="Bytes sent in one request: 5M to 200M in steps of 256K. Smaller ones for poor connections",
+    )
+    cache_size: Size = Field(default=20_000_000_000, ge=0, description="Bytes that encoded videos may take on disk")
+    listing_delay: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="Seconds after which an upload is sure to show in Stream's listing; Cloudflare documents none",
+    )
+
+
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "database_url": ("CURRI_DATABASE_URL", "DATABASE_URL"),
+    "cloudflare_account_id": ("CLOUDFLARE_ACCOUNT_ID",),
+    "cloudflare_api_token": ("CLOUDFLARE_API_TOKEN",),
+    "cloudflare_api_token_file": ("CLOUDFLARE_API_TOKEN_FILE",),
+}
+"""Settings whose variables are not just CURRI_ and the name; the first that is set counts."""
+
+
+def variables(name: str) -> tuple[str, ...]:
+    """Return the variables that give a setting, the first that is set counts."""
+    return ALIASES.get(name, (f"CURRI_{name.upper()}",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +115,11 @@ class Loaded:
         """Return every setting with its origin, secrets masked."""
         return [
             Shown(
-                name, _variable(name), _show(getattr(self.settings, name)), self.origins[name], field.description or ""
+                name,
+                variables(name)[0],
+                _show(getattr(self.settings, name)),
+                self.origins[name],
+                field.description or "",
             )
             for name, field in Settings.model_fields.items()
         ]
@@ -81,24 +136,23 @@ def load(
     toml = _config_file(file, root)
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("flag", {name: value for name, value in flags.items() if value is not None}),
-        ("environment", _by_field(EnvSettingsSource(Settings)())),
+        *_environment(env_file),
         (str(toml), _read_toml(toml) if toml else {}),
     ]
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, layer in layers:
         for name, value in layer.items():
-            if name in Settings.model_fields and name not in values:
+            if name not in values:
                 values[name] = value
-                from_file = origin == "environment" and _variable_set(name) in env_file
-                origins[name] = ".env" if from_file else origin
+                origins[name] = origin
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
         raise ConfigError(
-            f"{name} is not usable: {first['msg']}", where=f"{origins.get(name, 'settings')} ({_variable(name)})"
+            f"{name} is not usable: {first['msg']}", where=f"{origins.get(name, 'settings')} ({variables(name)[0]})"
         ) from None  # the cause would repeat the value, which may be a secret
     home = settings.home.expanduser()
     return Loaded(settings.model_copy(update={"home": Path(os.path.abspath(home))}), origins)  # noqa: PTH100
@@ -130,20 +184,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _by_field(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a layer keyed by field names: sources key aliased fields by whichever alias they found."""
-    names = {_variable(name).lower(): name for name in Settings.model_fields} | {"database_url": "database_url"}
-    return {names.get(key.lower(), key.lower()): value for key, value in layer.items()}
-
-
-def _variable(name: str) -> str:
-    return f"CURRI_{name.upper()}"
-
-
-def _variable_set(name: str) -> str:
-    """Return the variable that gave a setting: its own, or the alias that others use too."""
-    own = _variable(name)
-    return own if os.environ.get(own) else name.upper()
+def _environment(env_file: Collection[str]) -> list[tuple[str, dict[str, str]]]:
+    """Return what the environment sets, one layer for each variable. A variable without a value counts as not set."""
+    return [
+        (".env" if variable in env_file else "environment", {name: value})
+        for name in Settings.model_fields
+        for variable in variables(name)
+        if (value := os.environ.get(variable))
+    ]
 
 
 def _show(value: object) -> str:

@@ -188,7 +188,9 @@ def test_a_killed_server_recovers_at_the_next_start_with_all_that_was_committed(
 
 def test_a_server_that_dies_under_its_user_is_started_again_by_the_next(home: Home) -> None:
     with running(user(home), home.account):
-        os.kill(home.pid, signal.SIGKILL)
+        pid = home.pid
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: gone(pid))
         assert run(lambda: use(home, "SELECT 1"), home.account) == 1
         assert not gone(home.pid)
     assert run(lambda: use(home, "SELECT 1"), home.account) == 1

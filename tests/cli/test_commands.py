@@ -82,6 +82,22 @@ def test_a_configuration_file_that_cannot_be_used_is_named(curri: Curri, tmp_pat
     assert "Traceback" not in done.err
 
 
+def test_the_variables_of_cloudflare_have_the_names_that_its_own_tools_use(curri: Curri) -> None:
+    done = curri("config", "--json", CLOUDFLARE_ACCOUNT_ID="abc", CLOUDFLARE_API_TOKEN="t0ken", CURRI_BWLIMIT="1.5M")
+    shown = {line["variable"]: line for line in done.objects if line["type"] == "setting"}
+    assert shown["CLOUDFLARE_ACCOUNT_ID"]["value"] == "abc"
+    assert shown["CLOUDFLARE_API_TOKEN"]["value"] == "********"
+    assert "t0ken" not in done.out + done.err
+    assert shown["CURRI_BWLIMIT"]["value"] == str(3 << 19)
+
+
+@pytest.mark.parametrize("size", ["10 apples", "-1", "12", "M"])
+def test_a_size_that_is_none_is_named(curri: Curri, size: str) -> None:
+    done = curri("config", CURRI_BWLIMIT=size)
+    assert done.code == 9
+    assert "CURRI_BWLIMIT" in done.err
+
+
 def test_a_configuration_file_that_is_not_there_is_an_error(curri: Curri) -> None:
     assert curri("config", "--config", "nowhere.toml").code == 9
 

@@ -16,6 +16,7 @@ from curri.flow import importing
 from curri.flow.importing import Options
 from curri.model import Report, Result
 from curri.tree.digest import BLOCK, Reader
+from curri.tree.outline import Outline
 from support.postgres import everything, rows
 from support.trees import OLD_NS, SMALL
 
@@ -327,3 +328,15 @@ def test_a_whole_import_is_one_transaction(database: Database, url: str, curricu
     for table in ("course", "lesson", "component", "asset"):
         assert len(rows(url, f"SELECT DISTINCT xmin::text FROM {table}")) == 1
     assert len(rows(url, "SELECT DISTINCT xmin::text FROM asset UNION SELECT xmin::text FROM course")) == 1
+
+
+def test_a_course_that_comes_between_two_looks_at_the_tree_keeps_its_id(
+    database: Database, url: str, curriculum: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = curriculum(SMALL)
+    do_import(database, root)
+    before = everything(url)
+    # Neither the slugs nor the root lead to what is recorded: as for a folder that was not there at the first look.
+    monkeypatch.setattr(importing, "outline", lambda _: Outline(None, frozenset()))
+    assert do_import(database, root).counts["rows_changed"] == 0
+    assert everything(url) == before

@@ -31,7 +31,10 @@ def downgrade(
     dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", envvar="CURRI_YES", help="Do not ask.")] = False,
 ) -> None:
-    """Take the tables back to an older version. What the newer tables hold beyond it is lost."""
+    """Take the tables back to an older version.
+
+    What the newer tables hold beyond it is lost.
+    """
     if not (yes or dry_run):
         if session.output.as_json or not typer.get_text_stream("stdin").isatty():
             raise UsageError("a downgrade loses data and asks first", hint="add --yes to do it without being asked")

@@ -59,7 +59,10 @@ def sandbox(  # noqa: PLR0913 - the parameters are the options of the command
         ),
     ] = None,
 ) -> None:
-    """Play Cloudflare Stream on this machine, until Ctrl-C: rehearse an upload without an account."""
+    """Play Cloudflare Stream on this machine.
+
+    Until Ctrl-C: rehearse an upload without an account.
+    """
     from curri.sandbox import SandboxSettings, Timings, read_faults, serve
 
     usual = SandboxSettings()

@@ -16,21 +16,17 @@ if TYPE_CHECKING:
     from curri.catalog.database import Database
     from curri.config import Loaded
 
-COMMON_PANEL = "Common options"
-
 Json = Annotated[
     bool,
-    typer.Option("--json", envvar="CURRI_JSON", rich_help_panel=COMMON_PANEL, help="Print one JSON object a line."),
+    typer.Option("--json", envvar="CURRI_JSON", help="Print one JSON object a line."),
 ]
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet", "-q", envvar="CURRI_QUIET", rich_help_panel=COMMON_PANEL, help="Print only what went wrong."
-    ),
+    typer.Option("--quiet", "-q", envvar="CURRI_QUIET", help="Print only what went wrong."),
 ]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", envvar="CURRI_VERBOSE", rich_help_panel=COMMON_PANEL, help="Print every item."),
+    typer.Option("--verbose", "-v", envvar="CURRI_VERBOSE", help="Print every item."),
 ]
 Config = Annotated[
     Path | None,
@@ -38,7 +34,6 @@ Config = Annotated[
         "--config",
         metavar="FILE",
         envvar="CURRI_CONFIG",
-        rich_help_panel=COMMON_PANEL,
         help="Read settings from FILE, not from the curri.toml of the curriculum or of this folder.",
     ),
 ]

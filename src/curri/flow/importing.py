@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +12,11 @@ from curri.catalog import reading, writing
 from curri.catalog.database import Database
 from curri.errors import ExitCode, TreeError
 from curri.flow import ledger
-from curri.model import Digest, FoundTree, Notice, Outcome, Place, Report, Result
+from curri.model import Digest, FoundTree, Notice, Outcome, Place, Recorded, Report, Result
 from curri.plan.content import Comparison, ContentPlan, compare, decide
 from curri.plan.text import printable
 from curri.tree.digest import NotReadable, Reader
+from curri.tree.outline import outline
 from curri.tree.walk import walk
 
 COMMAND = "import"
@@ -80,9 +82,7 @@ def _plan(
     reader: Callable[[str, Callable[[int], None]], Reader],
 ) -> tuple[ContentPlan, FoundTree, list[Notice]]:
     """Gather and decide: everything of an import but the writing."""
-    found = walk(path)
-    slugs = [course.slug for course in found.courses]
-    recorded = reading.content(database, slugs, found.root if found.whole else None)
+    found, recorded = _gather(database, path)
     comparison = compare(found, recorded, rehash=options.rehash)
     digests, unreadable = _read(comparison, progress, reader(found.root, progress.advance))
     plan = decide(comparison, digests)
@@ -93,6 +93,20 @@ def _plan(
             hint="is the disk mounted? If they were removed on purpose, add --allow-removals",
         )
     return plan, found, [*found.blocked, *unreadable]
+
+
+def _gather(database: Database, path: Path) -> tuple[FoundTree, Recorded]:
+    """Walk the tree, and read the catalog meanwhile: the server works while the disk does."""
+    expected = outline(path)
+    with ThreadPoolExecutor(1) as beside:
+        reads = beside.submit(reading.content, database, sorted(expected.slugs), expected.root)
+        found = walk(path)
+        recorded = reads.result()
+    slugs = {course.slug for course in found.courses}
+    if slugs <= expected.slugs:
+        return found, recorded
+    # A course folder came between the two looks.
+    return found, reading.content(database, sorted(slugs), expected.root)
 
 
 def _read(comparison: Comparison, progress: Progress, reader: Reader) -> tuple[dict[Place, Digest], list[Notice]]:

@@ -14,6 +14,7 @@ from curri.model import FoundComponent, FoundCourse, FoundLesson, FoundTree, Not
 from curri.plan.text import folded, natural, printable
 from curri.tree import ignore, layout, titles
 from curri.tree.layout import Directory, Entry
+from curri.tree.outline import is_course
 from curri.tree.rules import BlockedRule, WarningRule
 
 COURSE_TOML = "course.toml"
@@ -58,29 +59,9 @@ def walk(path: Path) -> FoundTree:
     if not _is_utf8(str(path)):
         hint = "rename the folder; the catalog holds paths as UTF-8"
         raise TreeError("the path of the curriculum is not UTF-8", where=printable(str(path)), hint=hint)
-    if _is_course(path, names):
+    if is_course(path, names):
         return _Walk(path.parent, path).tree(path.name)
     return _Walk(path, path).tree(None)
-
-
-def root_of(path: Path) -> Path:
-    """Return the curriculum folder that `path` means: itself, or the one around it if it is a course. Never raises."""
-    try:
-        path = Path(os.path.abspath(path))  # noqa: PTH100 - as in walk()
-        return path.parent if _is_course(path, os.listdir(path)) else path
-    except OSError:
-        return path  # the walk will say what is wrong with it
-
-
-def _is_course(path: Path, names: list[str]) -> bool:
-    """Return whether `path` is one course folder, and not the folder of all courses.
-
-    Its name alone does not say: courses may lie in `Course_2024`. But not where lessons lie beside them.
-    """
-    if layout.course_number(path.name) is None:
-        return False
-    folders = [name for name in names if os.path.isdir(path / name)]  # noqa: PTH112 - is_dir() may raise
-    return any(map(layout.lesson_number, folders)) or not any(map(layout.course_number, folders))
 
 
 class _Walk:

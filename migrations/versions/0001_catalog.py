@@ -147,6 +147,22 @@ CREATE TABLE component_video (
 CREATE UNIQUE INDEX component_video_one_current ON component_video (component_id) WHERE state = 'current';
 CREATE INDEX component_video_provider_provider_id_idx ON component_video (provider, provider_id);
 
+CREATE TABLE run (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    command     text NOT NULL,
+    arguments   jsonb NOT NULL DEFAULT '{}',
+    version     text NOT NULL,
+    host        text NOT NULL,
+    started_at  timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    exit_code   integer,
+    counts      jsonb NOT NULL DEFAULT '{}',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX run_started_at_idx ON run (started_at);
+CREATE INDEX run_command_idx ON run (command);
+
 CREATE TABLE upload (
     id                 uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     component_id       uuid NOT NULL CONSTRAINT upload_component_id_fkey REFERENCES component ON DELETE CASCADE,
@@ -164,33 +180,22 @@ CREATE TABLE upload (
     attempts           integer NOT NULL DEFAULT 0 CONSTRAINT upload_attempts_check CHECK (attempts >= 0),
     error_code         text,
     error_message      text,
+    asked_at           timestamptz,
+    run_id             bigint CONSTRAINT upload_run_id_fkey REFERENCES run ON DELETE SET NULL,
     lease_until        timestamptz,
     created_at         timestamptz NOT NULL DEFAULT now(),
     updated_at         timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT upload_acknowledged_bytes_check
-        CHECK (acknowledged_bytes >= 0 AND (artifact_bytes IS NULL OR acknowledged_bytes <= artifact_bytes))
+        CHECK (acknowledged_bytes >= 0 AND (artifact_bytes IS NULL OR acknowledged_bytes <= artifact_bytes)),
+    CONSTRAINT upload_upload_url_check CHECK (upload_url IS NULL OR state IN ('created', 'sending')),
+    CONSTRAINT upload_provider_id_check CHECK (provider_id IS NOT NULL OR state IN ('intended', 'abandoned', 'failed'))
 );
 CREATE UNIQUE INDEX upload_one_open ON upload (component_id)
     WHERE state IN ('intended', 'created', 'sending', 'sent');
 CREATE INDEX upload_component_id_idx ON upload (component_id);
 CREATE INDEX upload_provider_id_idx ON upload (provider_id);
+CREATE INDEX upload_run_id_idx ON upload (run_id);
 CREATE INDEX upload_state_lease_until_idx ON upload (state, lease_until);
-
-CREATE TABLE run (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    command     text NOT NULL,
-    arguments   jsonb NOT NULL DEFAULT '{}',
-    version     text NOT NULL,
-    host        text NOT NULL,
-    started_at  timestamptz NOT NULL DEFAULT now(),
-    finished_at timestamptz,
-    exit_code   integer,
-    counts      jsonb NOT NULL DEFAULT '{}',
-    created_at  timestamptz NOT NULL DEFAULT now(),
-    updated_at  timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX run_started_at_idx ON run (started_at);
-CREATE INDEX run_command_idx ON run (command);
 
 CREATE TABLE metadata_change (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -263,7 +268,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP VIEW course_videos")
-    for table in ("metadata_change", "run", "upload", "component_video", "asset", "component", "lesson", "course"):
+    for table in ("metadata_change", "upload", "run", "component_video", "asset", "component", "lesson", "course"):
         op.execute(f"DROP TABLE {table}")
     op.execute("DROP TABLE video")
     op.execute("DROP FUNCTION set_updated_at()")

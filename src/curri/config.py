@@ -158,6 +158,27 @@ def load(
     return Loaded(settings.model_copy(update={"home": Path(os.path.abspath(home))}), origins)  # noqa: PTH100
 
 
+def token(settings: Settings) -> str | None:
+    """Return the API token: itself, else from its file; None if neither is set. Raises ConfigError."""
+    if settings.cloudflare_api_token is not None:
+        return settings.cloudflare_api_token.get_secret_value()
+    path = settings.cloudflare_api_token_file
+    if path is None:
+        return None
+    try:
+        text = path.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
+        raise ConfigError(
+            f"the file with the API token cannot be read: {reason}",
+            where=str(path),
+            hint="CLOUDFLARE_API_TOKEN_FILE names a file that holds the token and nothing else",
+        ) from None
+    if not text:
+        raise ConfigError("the file with the API token is empty", where=str(path))
+    return text
+
+
 def _config_file(file: Path | None, root: Path | None) -> Path | None:
     if file is not None:
         if not file.is_file():

@@ -201,6 +201,61 @@ class Recorded:
     taken: frozenset[str] = frozenset()
 
 
+class LinkRow(NamedTuple):
+    """A link of a component to a video on Stream, with what is known of that video."""
+
+    provider_id: str
+    source_sha1: str | None  # of the file that was sent; None: not known
+    state: str  # pending, current or retired
+    status: str  # of the video: queued, inprogress, ready or error
+    error_code: str | None
+    error_message: str | None
+
+
+class UploadRow(NamedTuple):
+    """One attempt to bring a video to Stream. The address of the upload is left out: only who sends may read it."""
+
+    id: str
+    source_sha1: str
+    state: str  # intended, created, sending, sent; linked, abandoned, failed
+    provider_id: str | None
+    acknowledged: int  # bytes
+    artifact_bytes: int | None
+    error_code: str | None
+    error_message: str | None
+    held_by: int | None  # the run that is at work on it, None if no run is
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be continued."""
+        return self.state in ("intended", "created", "sending", "sent")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVideo:
+    """A video component, with all that decides whether it must be sent to Stream, and under which name."""
+
+    id: str
+    kind: str
+    group_key: str
+    course_id: str
+    course: str  # slug
+    course_title: str
+    root: str  # the curriculum folder
+    lesson_id: str | None  # None: it lies in the course folder, a preview
+    lesson: str | None  # number
+    lesson_title: str | None
+    source: AssetRow
+    rendition: AssetRow | None
+    links: tuple[LinkRow, ...]  # pending and current ones
+    uploads: tuple[UploadRow, ...]  # of the present source, and open ones; the newest first
+
+    @property
+    def place(self) -> str:
+        """Where it lies, for people: course, lesson and path."""
+        return "/".join(part for part in (self.course, self.lesson, self.source.relative_path) if part)
+
+
 # --- Stream -----------------------------------------------------------------------------------------------------
 
 

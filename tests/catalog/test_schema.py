@@ -102,7 +102,7 @@ def test_a_component_has_one_upload_that_is_still_open(state: str, rows: Rows) -
             rows.upload(component, state=second, source_sha1=OTHER_SHA1)
     for closed in CLOSED:
         with pytest.raises(pg.UniqueViolation):
-            rows.update("upload", rows.upload(component, state=closed)["id"], state=state)
+            rows.update("upload", rows.upload(component, state=closed)["id"], state=state, provider_id="0" * 32)
     rows.upload(rows.component(rows.lesson(rows.course())), state=state)
 
 
@@ -190,6 +190,21 @@ def test_an_upload_has_no_impossible_values(column: str, value: object, rows: Ro
     rows.upload(component, artifact_bytes=100, acknowledged_bytes=100, artifact_sha1=OTHER_SHA1)
 
 
+@pytest.mark.parametrize("state", ["intended", "sent", *CLOSED])
+def test_the_address_of_an_upload_is_kept_only_while_something_may_be_sent_to_it(state: str, rows: Rows) -> None:
+    component = rows.component(rows.lesson(rows.course()))
+    with pytest.raises(pg.CheckViolation):
+        rows.upload(component, state=state, upload_url="https://upload.example/1")
+    rows.upload(component, state="sending", upload_url="https://upload.example/1")
+
+
+@pytest.mark.parametrize("state", ["created", "sending", "sent", "linked"])
+def test_an_upload_that_stream_knows_has_its_id(state: str, rows: Rows) -> None:
+    component = rows.component(rows.lesson(rows.course()))
+    with pytest.raises(pg.CheckViolation):
+        rows.upload(component, state=state, provider_id=None)
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [
@@ -275,7 +290,7 @@ CHANGE: dict[str, tuple[str, object]] = {
     "asset": ("size_bytes", 7),
     "video": ("metadata", {"name": "course_01_L01_learning"}),
     "component_video": ("compressed", True),
-    "upload": ("state", "created"),
+    "upload": ("attempts", 1),
     "run": ("exit_code", 0),
     "metadata_change": ("after", {"name": "b"}),
 }

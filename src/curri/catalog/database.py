@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -37,6 +38,17 @@ DEFAULTS: Mapping[str, str | int] = {
 
 CANCEL_SECONDS = 5
 
+_SCHEMA = "(SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('alembic_version'))"
+"""The schema of the tables, by whichever search_path they are found: a lock belongs to the catalog in it."""
+_RUNS = f"hashtext('curri run:' || coalesce({_SCHEMA}, current_schema(), ''))"
+_KEYS = 2**31 - 1
+
+ALIVE = f"""EXISTS (SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND classid::bigint = {_RUNS}::bigint & 4294967295 AND objid::bigint = mod({{}}, {_KEYS}))"""
+"""SQL that tells whether the run with the id {} is alive: the server drops its lock with its connection."""
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 
@@ -44,17 +56,19 @@ class Database:
     """An open catalog. One connection, which is also what the advisory lock of a command hangs on.
 
     Nothing in this room commits by itself: the flow opens a `transaction()` and thereby decides what belongs together.
+    Threads may share it: they take turns, a transaction each.
     """
 
     def __init__(self, connection: Connection, address: str) -> None:
         self.connection = connection
         self.address = address
         """Where it is, without the password: for messages."""
+        self._turn = threading.RLock()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Commit what happens inside, or nothing of it. Raises DatabaseError."""
-        with translated(self.address), self.connection.transaction():
+        with self._turn, translated(self.address), self.connection.transaction():
             try:
                 yield self.connection
             except BaseException:
@@ -111,14 +125,18 @@ class Database:
             hint="install the newer curri here too",
         )
 
+    def announce(self, run_id: int) -> None:
+        """Hold the lock of a run until this connection ends: by it others see that the run is alive (see `ALIVE`)."""
+        with self.transaction() as connection:
+            connection.execute(f"SELECT pg_advisory_lock({_RUNS}, mod(%s, {_KEYS})::int)", [run_id])
+
     def lock(self, command: str, *, wait: bool = False) -> None:
         """Take the lock of a command until this connection ends, or (unless told to wait) raise BusyError at once.
 
         The lock belongs to the catalog: to the schema of its tables, by whichever search_path they are found. It is
         the server's, so it dies with the connection whatever happens to this process: no lock ever goes stale.
         """
-        tables = "(SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('alembic_version'))"
-        key = f"hashtext('curri:' || coalesce({tables}, current_schema(), '')), hashtext(%s)"
+        key = f"hashtext('curri:' || coalesce({_SCHEMA}, current_schema(), '')), hashtext(%s)"
         with self.transaction() as connection:
             if wait:
                 connection.execute(f"SELECT pg_advisory_lock({key})", [command])

@@ -27,7 +27,7 @@ def begin(database: Database, command: str, arguments: Mapping[str, Any], versio
     return int(row[0])
 
 
-def end(database: Database, run_id: int, exit_code: ExitCode, counts: Mapping[str, int]) -> None:
+def end(database: Database, run_id: int, exit_code: ExitCode, counts: Mapping[str, float]) -> None:
     """Record how a run ended. Raises DatabaseError."""
     with database.transaction() as connection:
         connection.execute(

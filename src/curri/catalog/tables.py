@@ -274,6 +274,7 @@ class Upload(SQLModel, table=True):
     __tablename__: ClassVar[str] = "upload"
     __table_args__ = (
         ForeignKeyConstraint(["component_id"], ["component.id"], name="upload_component_id_fkey", ondelete="CASCADE"),
+        ForeignKeyConstraint(["run_id"], ["run.id"], name="upload_run_id_fkey", ondelete="SET NULL"),
         CheckConstraint("source_sha1 ~ '^[0-9a-f]{40}$'", name="upload_source_sha1_check"),
         CheckConstraint("artifact_sha1 ~ '^[0-9a-f]{40}$'", name="upload_artifact_sha1_check"),
         CheckConstraint("artifact_bytes >= 0", name="upload_artifact_bytes_check"),
@@ -282,9 +283,15 @@ class Upload(SQLModel, table=True):
             name="upload_acknowledged_bytes_check",
         ),
         CheckConstraint("attempts >= 0", name="upload_attempts_check"),
+        CheckConstraint("upload_url IS NULL OR state IN ('created', 'sending')", name="upload_upload_url_check"),
+        CheckConstraint(
+            "provider_id IS NOT NULL OR state IN ('intended', 'abandoned', 'failed')",
+            name="upload_provider_id_check",
+        ),
         Index("upload_one_open", "component_id", unique=True, postgresql_where=text(OPEN_UPLOAD)),
         Index("upload_component_id_idx", "component_id"),
         Index("upload_provider_id_idx", "provider_id"),
+        Index("upload_run_id_idx", "run_id"),
         Index("upload_state_lease_until_idx", "state", "lease_until"),
     )
 
@@ -299,12 +306,14 @@ class Upload(SQLModel, table=True):
     encode_seconds: float | None = _number()
     state: str = _enum(UPLOAD_STATE, "intended")
     provider_id: str | None = _text(nullable=True)
-    upload_url: str | None = _text(nullable=True)
+    upload_url: str | None = _text(nullable=True)  # there only while the upload is open: whoever has it may write
     acknowledged_bytes: int = _integer(big=True, default=0)
     attempts: int = _integer(default=0)
     error_code: str | None = _text(nullable=True)
     error_message: str | None = _text(nullable=True)
-    lease_until: datetime | None = _time()
+    asked_at: datetime | None = _time()  # when Stream was last asked to create it
+    run_id: int | None = _integer(big=True, nullable=True)  # the run that works, or last worked, at it
+    lease_until: datetime | None = _time()  # until when no other run takes it over
     created_at: datetime | None = _time(now=True)
     updated_at: datetime | None = _time(now=True)
 

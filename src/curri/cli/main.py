@@ -13,13 +13,13 @@ import typer
 from typer.core import TyperGroup
 
 from curri import __version__
-from curri.cli import db, sandbox
+from curri.cli import db, sandbox, upload
 from curri.cli.commands import app
 from curri.cli.output import Output
 from curri.cli.session import Start
 from curri.errors import CurriError, ExitCode, Interrupted, Terminated
 
-__all__ = ["app", "db", "main", "sandbox"]
+__all__ = ["app", "db", "main", "sandbox", "upload"]
 
 
 class _Group(TyperGroup):

@@ -22,6 +22,7 @@ MANY_LINES = 100
 """More lines than this are cut short, unless --verbose."""
 
 STYLES = {"new": "green", "restored": "green", "removed": "red", "blocked": "bold red", "problem": "bold red"}
+STYLES |= {"sent": "green", "failed": "bold red", "send": "green", "encode": "yellow", "rendition": "cyan"}
 STYLES |= {"changed": "yellow", "moved": "cyan", "warning": "yellow", "ok": "green"}
 
 
@@ -55,10 +56,10 @@ class Output:
         """Print one JSON object."""
         self.out.write(json.dumps({"type": kind, **values}, ensure_ascii=False) + "\n")
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, *, word: str = "") -> None:
         """Print a result for people, unless --quiet or --json."""
         if not (self.quiet or self.as_json):
-            self.line(text)
+            self.line(text, word=word)
 
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = (), shrink: str = ""
@@ -149,12 +150,16 @@ class Output:
         self.out.flush()
 
     def error(self, error: CurriError) -> None:
-        """Print an error: what happened, where, what to do."""
+        """Print an error: what happened, where, what to do. It ends the run."""
+        self.problem(error)
+        self.summary(error.exit_code, run_id=error.run_id, error=error)
+
+    def problem(self, error: CurriError) -> None:
+        """Print what is wrong, on standard error."""
         text = f"curri: {error.message}\n"
         text += f"  in: {error.where}\n" if error.where else ""
         text += f"  hint: {error.hint}\n" if error.hint else ""
         self.err.write(text)
-        self.summary(error.exit_code, run_id=error.run_id, error=error)
 
 
 class _Line(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -54,11 +54,11 @@ class Session:
         self._env_file = start.env_file
         self._config_file = config_file
 
-    def settings(self, root: Path | None = None) -> Loaded:
+    def settings(self, root: Path | None = None, flags: Mapping[str, object] | None = None) -> Loaded:
         """Return the settings; `root` is the curriculum folder, if the command has one. Raises ConfigError."""
         from curri import config
 
-        return config.load({}, file=self._config_file, root=root, env_file=self._env_file)
+        return config.load(flags or {}, file=self._config_file, root=root, env_file=self._env_file)
 
     @contextmanager
     def address(self, root: Path | None = None, *, tables: bool = False) -> Iterator[str]:

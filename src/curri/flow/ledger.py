@@ -17,9 +17,9 @@ class Entry:
     def __init__(self, run_id: int) -> None:
         self.run_id = run_id
         self.exit_code = ExitCode.BUG
-        self.counts: Mapping[str, int] = {}
+        self.counts: Mapping[str, float] = {}
 
-    def ended(self, exit_code: ExitCode, counts: Mapping[str, int]) -> None:
+    def ended(self, exit_code: ExitCode, counts: Mapping[str, float]) -> None:
         """Say how the run went; recorded when the run's block ends."""
         self.exit_code = exit_code
         self.counts = counts

@@ -82,6 +82,12 @@ class Cache:
             message = f"the folder for encoded videos cannot be used: {error.strerror}"
             raise ConfigError(message, where=str(self.directory)) from error
 
+    def room(self) -> int:
+        """Bytes that an encode may take: what is free, and what encodes that nobody uses would free."""
+        folder = next(place for place in (self.directory, *self.directory.parents) if place.exists())
+        kept = [_size(path) for path in self.directory.glob("recipe-*/*.mp4")]
+        return shutil.disk_usage(folder).free + sum(kept)
+
     def peek(self, sha1: str) -> Rendition | Refusal | None:
         """What is known of the encode of a source, for showing a plan: without a lock, it may be gone at once."""
         return _read(self.folder, sha1)

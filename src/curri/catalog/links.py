@@ -1,0 +1,122 @@
+"""Videos on Stream as the catalog knows them, and which component each belongs to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from curri.catalog.database import Connection
+from curri.model import Held
+from curri.plan.status import Facts
+
+_PUT = """
+    INSERT INTO video AS v (provider_id, status, provider_state, duration_seconds, width, height, size_bytes,
+        thumbnail_url, playback_hls_url, playback_dash_url, preview_url, processing_progress, error_code,
+        error_message, metadata, ready_at, fully_encoded_at, synced_at)
+    VALUES (%(uid)s, %(status)s, %(state)s, %(duration)s, %(width)s, %(height)s, %(size)s, %(thumbnail)s, %(hls)s,
+        %(dash)s, %(preview)s, %(progress)s, %(code)s, %(message)s, %(meta)s,
+        CASE WHEN %(playable)s THEN coalesce(%(ready_at)s, now()) END,
+        CASE WHEN %(encoded)s THEN now() END, now())
+    ON CONFLICT (provider, provider_id) DO UPDATE SET
+        status = EXCLUDED.status, provider_state = EXCLUDED.provider_state,
+        duration_seconds = coalesce(EXCLUDED.duration_seconds, v.duration_seconds),
+        width = coalesce(EXCLUDED.width, v.width), height = coalesce(EXCLUDED.height, v.height),
+        size_bytes = coalesce(EXCLUDED.size_bytes, v.size_bytes),
+        thumbnail_url = coalesce(EXCLUDED.thumbnail_url, v.thumbnail_url),
+        playback_hls_url = coalesce(EXCLUDED.playback_hls_url, v.playback_hls_url),
+        playback_dash_url = coalesce(EXCLUDED.playback_dash_url, v.playback_dash_url),
+        preview_url = coalesce(EXCLUDED.preview_url, v.preview_url),
+        processing_progress = EXCLUDED.processing_progress, error_code = EXCLUDED.error_code,
+        error_message = EXCLUDED.error_message, metadata = EXCLUDED.metadata,
+        ready_at = CASE WHEN EXCLUDED.ready_at IS NOT NULL THEN coalesce(v.ready_at, EXCLUDED.ready_at) END,
+        fully_encoded_at = CASE WHEN EXCLUDED.fully_encoded_at IS NOT NULL
+            THEN coalesce(v.fully_encoded_at, EXCLUDED.fully_encoded_at) END,
+        synced_at = EXCLUDED.synced_at"""
+
+
+def put(connection: Connection, video: Held, facts: Facts, ready_at: datetime | None) -> None:
+    """Record what Stream says of a video; what it leaves out stays. A second call changes `synced_at` only."""
+    values = {
+        "uid": video.uid,
+        "status": facts.status,
+        "state": facts.provider_state,
+        "duration": video.duration,
+        "width": video.width,
+        "height": video.height,
+        "size": video.size,
+        "thumbnail": video.thumbnail,
+        "hls": video.hls,
+        "dash": video.dash,
+        "preview": video.preview,
+        "progress": facts.progress,
+        "code": facts.error_code,
+        "message": facts.error_message,
+        "meta": Jsonb(video.meta),
+        "playable": facts.playable,
+        "ready_at": ready_at,
+        "encoded": facts.fully_encoded,
+    }
+    connection.execute(_PUT, values)
+
+
+def link(
+    connection: Connection, component_id: str, provider_id: str, *, source_sha1: str, compressed: bool, playable: bool
+) -> str:
+    """Link a component to a video whose bytes are all on Stream; returns the state of the link.
+
+    The first is current at once. A replacement waits as pending until it is playable, unless what it replaces failed.
+    The component must be locked (`uploads.lock`), the video be recorded. A second call changes nothing.
+    """
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM component_video cv JOIN video v USING (provider, provider_id)"
+        " WHERE cv.component_id = %s AND cv.state = 'current' AND v.status <> 'error' AND cv.provider_id <> %s)",
+        [component_id, provider_id],
+    ).fetchone()
+    connection.execute(
+        "UPDATE component_video SET state = 'retired', retired_at = now()"
+        " WHERE component_id = %s AND state = 'pending' AND provider_id <> %s",
+        [component_id, provider_id],
+    )
+    connection.execute(
+        "INSERT INTO component_video (component_id, provider_id, source_sha1, compressed, linked_at)"
+        " VALUES (%s, %s, %s, %s, now()) ON CONFLICT (component_id, provider, provider_id) DO NOTHING",
+        [component_id, provider_id, source_sha1, compressed],
+    )
+    if row and row[0] and not playable:
+        return "pending"
+    make_current(connection, component_id, provider_id)
+    return "current"
+
+
+def make_current(connection: Connection, component_id: str, provider_id: str) -> None:
+    """Let a component play this video from now on, in one step: what it played before retires."""
+    connection.execute(
+        "UPDATE component_video SET state = 'retired', retired_at = now()"
+        " WHERE component_id = %s AND state = 'current' AND provider_id <> %s",
+        [component_id, provider_id],
+    )
+    connection.execute(
+        "UPDATE component_video SET state = 'current', retired_at = NULL"
+        " WHERE component_id = %s AND provider_id = %s AND state <> 'current'",
+        [component_id, provider_id],
+    )
+    # The preview of a course; of several, the first in order.
+    connection.execute(
+        "UPDATE course k SET preview_video_id = v.id FROM component c, video v"
+        " WHERE c.id = %(component)s AND c.lesson_id IS NULL AND k.id = c.course_id AND v.provider_id = %(uid)s"
+        "   AND v.provider = 'CLOUDFLARE' AND k.preview_video_id IS DISTINCT FROM v.id"
+        "   AND NOT EXISTS (SELECT FROM component o WHERE o.course_id = k.id AND o.lesson_id IS NULL"
+        "     AND o.type = 'VIDEO' AND o.removed_at IS NULL AND o.position < c.position)",
+        {"component": component_id, "uid": provider_id},
+    )
+
+
+def pending(connection: Connection, provider_id: str) -> list[str]:
+    """Return the components whose link to this video waits for it to be playable, and lock them."""
+    rows = connection.execute(
+        "SELECT c.id::text FROM component c JOIN component_video cv ON cv.component_id = c.id"
+        " WHERE cv.provider_id = %s AND cv.state = 'pending' ORDER BY c.id FOR UPDATE OF c",
+        [provider_id],
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,228 @@
+"""Uploads in the catalog: what is recorded of each video, and who works at which.
+
+An upload belongs to one run at a time. The run's lock (`Database.announce`) tells others that it is alive, a lease that
+it gets on: whoever is dead, or has not renewed its lease, may be taken over from. Every write names the run and
+changes nothing for any other (`LeaseLost`): a run that slept through its lease cannot spoil the work of the next.
+Times are the server's, so hosts need not agree on the hour.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from curri.catalog.database import ALIVE, Connection
+from curri.errors import BusyError
+from curri.model import AssetRow, LinkRow, RecordedVideo, UploadRow
+
+LEASE_SECONDS = 120
+"""How long a run may be silent before another may take its uploads over. Renewed several times in that time."""
+
+OPEN_UPLOAD = "state IN ('intended', 'created', 'sending', 'sent')"
+_LEASE = f"now() + make_interval(secs => {LEASE_SECONDS})"
+_HELD = f"u.run_id IS NOT NULL AND u.lease_until > now() AND {ALIVE.format('u.run_id')}"
+
+_VIDEOS = """
+    SELECT c.id::text, c.kind, c.group_key, k.id::text AS course_id, k.slug AS course, k.title AS course_title, k.root,
+           l.id::text AS lesson_id, l.number AS lesson, l.title AS lesson_title
+      FROM component c JOIN course k ON k.id = c.course_id LEFT JOIN lesson l ON l.id = c.lesson_id
+     WHERE c.type = 'VIDEO' AND c.removed_at IS NULL AND k.removed_at IS NULL AND l.removed_at IS NULL
+       AND (%(only)s::uuid IS NULL OR c.id = %(only)s)
+     ORDER BY k.position, k.slug, l.position NULLS FIRST, c.position, c.id"""
+_FILES = """
+    SELECT a.id::text, a.component_id::text, a.relative_path, a.role::text, a.mime_type, a.size_bytes,
+           a.mtime_ns, a.ctime_ns, a.inode, a.checksum_sha1, a.fingerprint_version,
+           (date_part('epoch', a.hashed_at) * 1e9)::bigint
+      FROM asset a WHERE a.removed_at IS NULL AND a.role IN ('source', 'rendition')
+       AND (%(only)s::uuid IS NULL OR a.component_id = %(only)s)
+     ORDER BY a.relative_path"""
+_LINKS = """
+    SELECT cv.component_id::text, v.provider_id, cv.source_sha1, cv.state::text, v.status::text, v.error_code,
+           v.error_message
+      FROM component_video cv JOIN video v USING (provider, provider_id)
+     WHERE cv.state <> 'retired' AND cv.provider = 'CLOUDFLARE'
+       AND (%(only)s::uuid IS NULL OR cv.component_id = %(only)s)
+     ORDER BY cv.state DESC, cv.linked_at DESC"""  # current before pending
+_UPLOADS = f"""
+    SELECT u.component_id::text, u.id::text, u.source_sha1, u.state::text, u.provider_id, u.acknowledged_bytes,
+           u.artifact_bytes, u.error_code, u.error_message, CASE WHEN {_HELD} THEN u.run_id END
+      FROM upload u
+     WHERE (%(only)s::uuid IS NULL OR u.component_id = %(only)s)
+     ORDER BY u.created_at DESC, u.id"""
+
+
+class LeaseLost(BusyError):
+    """Another run has taken the upload over; this one has changed nothing since and must leave it alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An upload that this run works at, as it was when the run got hold of it."""
+
+    id: str
+    run_id: int
+    source_sha1: str
+    state: str
+    provider_id: str | None
+    url: str | None = field(repr=False)
+    artifact_sha1: str | None
+    artifact_bytes: int | None
+    attempts: int  # times that Stream was asked to create it
+    asked_at: datetime | None
+    asked_seconds: float | None  # since then, when it was claimed
+    created_at: datetime
+
+
+_CLAIM = """id::text, run_id, source_sha1, state::text, provider_id, upload_url, artifact_sha1, artifact_bytes,
+    attempts, asked_at, date_part('epoch', now() - asked_at)::float8, created_at"""
+
+
+def read(connection: Connection, only: str | None = None) -> list[RecordedVideo]:
+    """Return all videos that are there, in teaching order; `only` the one with this component id."""
+    within = {"only": only}
+    sources, renditions = _files(connection, within)
+    links: dict[str, list[LinkRow]] = defaultdict(list)
+    for component, *rest in connection.execute(_LINKS, within):
+        links[component].append(LinkRow(*rest))
+    uploads: dict[str, list[UploadRow]] = defaultdict(list)
+    for component, *rest in connection.execute(_UPLOADS, within):
+        uploads[component].append(UploadRow(*rest))
+    videos = []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(_VIDEOS, within):
+            source = sources.get(row["id"])
+            if source is None:
+                continue  # it is about to be removed
+            mine = [each for each in uploads[row["id"]] if each.is_open or each.source_sha1 == source.sha1]
+            rendition = renditions.get(row["id"])
+            videos.append(
+                RecordedVideo(
+                    **row, source=source, rendition=rendition, links=tuple(links[row["id"]]), uploads=tuple(mine)
+                )
+            )
+    return videos
+
+
+def _files(connection: Connection, within: dict[str, Any]) -> tuple[dict[str, AssetRow], dict[str, AssetRow]]:
+    """Return the sources and the renditions by component; of several renditions the first by name."""
+    sources: dict[str, AssetRow] = {}
+    renditions: dict[str, AssetRow] = {}
+    for row in connection.execute(_FILES, within):
+        asset = AssetRow(*row)
+        (sources if asset.role == "source" else renditions).setdefault(asset.component_id, asset)
+    return sources, renditions
+
+
+def lock(connection: Connection, component_id: str) -> None:
+    """Let no other run decide about this component until the transaction ends."""
+    connection.execute("SELECT FROM component WHERE id = %s FOR UPDATE", [component_id])
+
+
+def intend(connection: Connection, component_id: str, source_sha1: str, run_id: int) -> Claim:
+    """Record the intent to send a video. Call it after `lock`, when no upload of the component is open."""
+    row = connection.execute(
+        f"INSERT INTO upload (component_id, source_sha1, run_id, lease_until)"
+        f" VALUES (%s, %s, %s, {_LEASE}) RETURNING {_CLAIM}",
+        [component_id, source_sha1, run_id],
+    ).fetchone()
+    if row is None:
+        raise AssertionError("INSERT ... RETURNING gave no row")
+    return Claim(*row)
+
+
+def take_over(connection: Connection, upload_id: str, run_id: int) -> Claim | None:
+    """Go on with an open upload; None if it is another run's, or not open any more. Call it after `lock`."""
+    row = connection.execute(
+        f"UPDATE upload u SET run_id = %s, lease_until = {_LEASE}"
+        f" WHERE u.id = %s AND {OPEN_UPLOAD} AND (u.run_id = %s OR NOT ({_HELD})) RETURNING {_CLAIM}",
+        [run_id, upload_id, run_id],
+    ).fetchone()
+    return None if row is None else Claim(*row)
+
+
+def renew(connection: Connection, run_id: int) -> None:
+    """Extend the leases of all uploads that this run works at."""
+    connection.execute(
+        f"UPDATE upload SET lease_until = {_LEASE} WHERE run_id = %s AND {OPEN_UPLOAD} AND lease_until IS NOT NULL",
+        [run_id],
+    )
+
+
+def decide(
+    connection: Connection,
+    claim: Claim,
+    *,
+    artifact: tuple[str, int],
+    decision: str,
+    reason: str,
+    recipe: str | None,
+    encode_seconds: float | None,
+) -> None:
+    """Record what is sent (SHA-1 and bytes), why, and how long encoding took. Raises LeaseLost, like all below."""
+    _write(
+        connection,
+        claim,
+        artifact_sha1=artifact[0],
+        artifact_bytes=artifact[1],
+        decision=decision,
+        decision_reason=reason,
+        recipe=recipe,
+        encode_seconds=encode_seconds,
+    )
+
+
+def ask(connection: Connection, claim: Claim) -> datetime:
+    """Record that Stream is about to be asked to create the upload; returns the server's time."""
+    row = connection.execute(
+        f"UPDATE upload SET attempts = attempts + 1, asked_at = clock_timestamp()"
+        f" WHERE id = %s AND run_id = %s AND {OPEN_UPLOAD} RETURNING asked_at",
+        [claim.id, claim.run_id],
+    ).fetchone()
+    if row is None:
+        raise _lost()
+    asked: datetime = row[0]
+    return asked
+
+
+def created(connection: Connection, claim: Claim, provider_id: str, url: str) -> None:
+    """Record under which id and address Stream created it: before the first byte is sent."""
+    _write(connection, claim, state="created", provider_id=provider_id, upload_url=url, acknowledged_bytes=0)
+
+
+def acknowledged(connection: Connection, claim: Claim, offset: int) -> None:
+    """Record how many bytes Stream says that it holds."""
+    _write(connection, claim, state="sending", acknowledged_bytes=offset)
+
+
+def sent(connection: Connection, claim: Claim, provider_id: str) -> None:
+    """Record that all bytes are there. The address is of no more use and goes."""
+    _write(connection, claim, state="sent", provider_id=provider_id, upload_url=None)
+
+
+def close(
+    connection: Connection, claim: Claim, state: str, code: str | None = None, message: str | None = None
+) -> None:
+    """End an upload for good, as linked, abandoned or failed."""
+    _write(connection, claim, state=state, upload_url=None, error_code=code, error_message=message, lease_until=None)
+
+
+def release(connection: Connection, claim: Claim, code: str | None = None, message: str | None = None) -> None:
+    """Leave an upload open for the next run, with what kept this one from ending it."""
+    _write(connection, claim, lease_until=None, error_code=code, error_message=message)
+
+
+def _write(connection: Connection, claim: Claim, **values: object) -> None:
+    sets = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(column)) for column in values)
+    statement = sql.SQL("UPDATE upload SET {} WHERE id = %s AND run_id = %s AND {}").format(sets, sql.SQL(OPEN_UPLOAD))
+    done = connection.execute(statement, [*values.values(), claim.id, claim.run_id])
+    if done.rowcount != 1:
+        raise _lost()
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost("another run has taken this upload over")

@@ -1,0 +1,194 @@
+"""`curri upload`: what goes in, and how each video and the plan are shown."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from curri import __version__
+from curri.cli.commands import Courses, DryRun, app
+from curri.cli.session import Session, command
+
+if TYPE_CHECKING:
+    from curri.cli.output import Output
+    from curri.config import Settings
+    from curri.flow.jobs import Item
+    from curri.flow.upload import Means, Report
+
+
+@command(app, "upload")
+def upload(  # noqa: PLR0913 - the parameters are the options of the command
+    session: Session,
+    course: Courses = None,
+    lesson: Annotated[
+        list[str] | None,
+        typer.Option("--lesson", metavar="NN", envvar="CURRI_LESSON", help="Only lessons with this number."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="KIND", envvar="CURRI_KIND", help="Only this kind, such as learning."),
+    ] = None,
+    dry_run: DryRun = False,
+    no_compress: Annotated[
+        bool, typer.Option("--no-compress", envvar="CURRI_NO_COMPRESS", help="Send every video as it is.")
+    ] = False,
+    transfers: Annotated[
+        int | None,
+        typer.Option("--transfers", metavar="N", help="Videos sent at the same time (CURRI_TRANSFERS; 4)."),
+    ] = None,
+    encoders: Annotated[
+        int | None,
+        typer.Option("--encoders", metavar="N", help="Videos encoded at the same time (CURRI_ENCODERS; 1)."),
+    ] = None,
+    bwlimit: Annotated[
+        str | None,
+        typer.Option("--bwlimit", metavar="RATE", help="Bytes per second, such as 10M (CURRI_BWLIMIT; no limit)."),
+    ] = None,
+    max_uploads: Annotated[
+        int | None,
+        typer.Option("--max-uploads", metavar="N", min=0, envvar="CURRI_MAX_UPLOADS", help="Send at most N videos."),
+    ] = None,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-minutes", metavar="N", min=0, envvar="CURRI_MAX_MINUTES", help="Send at most N minutes of video."
+        ),
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option("--wait", envvar="CURRI_WAIT", help="Wait until Stream can play what was sent."),
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", envvar="CURRI_RETRY_FAILED", help="Try videos again that failed for good."),
+    ] = False,
+) -> None:
+    """Send videos to Cloudflare Stream and link them.
+
+    Without a selection: everything that is due. Safe to run again, and to stop at any moment: what was begun is
+    continued, and nothing is sent twice.
+    """
+    from curri.cli import transfers as progress
+    from curri.flow import upload as flow
+    from curri.plan.uploads import Selection
+
+    flags = {"transfers": transfers, "encoders": encoders, "bwlimit": bwlimit}
+    settings = session.settings(flags=flags).settings
+    options = flow.Options(
+        Selection(course or (), lesson or (), kind or ()),
+        dry_run=dry_run,
+        compress=not no_compress,
+        retry_failed=retry_failed,
+        wait=wait,
+        max_uploads=max_uploads,
+        max_minutes=max_minutes,
+    )
+    means = means_of(settings)
+    with session.catalog() as database, progress.sending(session.output) as bar:
+        report = flow.run(
+            database,
+            options,
+            means,
+            bar,
+            lambda item: bar.beside(lambda: _item(session.output, item)),
+            version=__version__,
+        )
+    _plan(session.output, report) if dry_run else _sentence(session.output, report)
+    session.output.summary(report.exit_code, run_id=report.run_id, counts=report.counts, dry_run=dry_run)
+    raise typer.Exit(report.exit_code)
+
+
+def means_of(settings: Settings) -> Means:
+    """Return what an upload works with. Raises ConfigError if the file with the token cannot be read."""
+    from curri import config
+    from curri.flow.preflight import Credentials
+    from curri.flow.upload import Means
+    from curri.flow.worker import Labels
+    from curri.stream.secret import Secret
+
+    token = config.token(settings)
+    return Means(
+        credentials=Credentials(settings.cloudflare_account_id, Secret(token) if token else None, settings.stream_url),
+        home=settings.home,
+        ffmpeg=settings.ffmpeg,
+        labels=Labels(settings.managed_by, settings.program),
+        transfers=settings.transfers,
+        encoders=settings.encoders,
+        bwlimit=settings.bwlimit,
+        chunk_size=settings.chunk_size,
+        cache_size=settings.cache_size,
+        delay=settings.listing_delay,
+    )
+
+
+def _item(output: Output, item: Item) -> None:
+    """Print one video as it ends; what is as it was only with --verbose."""
+    if output.as_json:
+        values = {key: value for key, value in asdict(item).items() if value is not None}
+        output.emit("item", **{**values, "outcome": item.outcome.value})
+        output.out.flush()
+        return
+    word = item.outcome.value
+    if word in ("failed", "blocked"):
+        output.line(f"{item.path}: {item.reason}", word=word, to=output.err)
+    elif word == "done":
+        output.say(f"{item.path} -> {item.name} ({_size(item.size)}, {item.reason})", word="sent")
+        if item.watch:
+            output.say(f"{'':9} {item.watch}")
+    elif output.verbose:
+        output.say(f"{item.path}: {item.reason}", word="unchanged")
+    output.out.flush()
+
+
+def _plan(output: Output, report: Report) -> None:
+    """Print what a run would do."""
+    if output.as_json:
+        for each in report.planned:
+            output.emit("plan", **asdict(each))
+    for each in report.planned:
+        most = "at most " if each.action == "encode" else ""
+        output.say(
+            f"{each.path} -> {each.name} ({most}{_size(each.size)}, {each.minutes:.1f} min,"
+            f" {each.usd_per_month:.4f} USD a month)",
+            word="send" if each.action == "passthrough" else each.action,
+        )
+        output.say(f"{'':9} {each.due}; {each.why}")
+    counts = report.counts
+    if not report.planned:
+        output.say(f"nothing to do{_rest(report)}")
+    else:
+        output.say(
+            f"{len(report.planned)} videos would be sent: at most {_size(int(counts['bytes']))},"
+            f" {counts['minutes']:.1f} minutes, {counts['usd_per_month']:.2f} USD a month{_rest(report)}"
+        )
+    if report.planned and report.not_asked:
+        output.say(f"Stream was not asked whether there is room: {report.not_asked} is not set")
+    if report.problem is not None:
+        output.problem(report.problem)
+
+
+def _sentence(output: Output, report: Report) -> None:
+    """Print the closing line of a run."""
+    counts = report.counts
+    if not counts["uploaded"]:
+        nothing = "nothing to do" if not (counts["failed"] or counts["blocked"]) else "nothing was sent"
+        output.say(f"{nothing}{_rest(report)}")
+        return
+    size = _size(int(counts["bytes"]))
+    output.say(f"{counts['uploaded']} videos sent: {size}, {counts['minutes']:.1f} minutes{_rest(report)}")
+
+
+def _rest(report: Report) -> str:
+    """Return what else there is to say of a run: "; 3 unchanged, 1 failed"."""
+    words = {"unchanged": "unchanged", "failed": "failed", "blocked": "blocked", "left": "left for another run"}
+    parts = [f"{report.counts[key]:.0f} {word}" for key, word in words.items() if report.counts[key]]
+    return f"; {', '.join(parts)}" if parts else ""
+
+
+def _size(size: int) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"

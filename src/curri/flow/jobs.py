@@ -1,0 +1,145 @@
+"""What an upload would do with each video that is due: found out by looking at the files, before anything is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from curri.media.prepare import Workshop, examine, plan
+from curri.media.probe import Probed, Unusable
+from curri.media.recipe import Action, most_bytes
+from curri.media.renditions import Rendition
+from curri.model import AssetRow, RecordedVideo, Result
+from curri.plan.names import Named, names
+from curri.plan.text import printable
+from curri.plan.uploads import Judgement
+from curri.tree.outline import Folders
+from curri.tree.presence import Presence, look
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video to be sent."""
+
+    video: RecordedVideo
+    name: str  # on Stream
+    judgement: Judgement
+    path: Path
+    mtime_ns: int
+    doubtful: bool  # the stat is not as recorded: the bytes must be compared first
+    rendition: Path | None
+    probed: Probed | Unusable
+    action: str  # passthrough, encode or rendition
+    why: str
+    size: int  # bytes to send: known, or the most that an encode will take
+    encodes: bool  # needs ffmpeg, and time
+
+    @property
+    def seconds(self) -> float:
+        """Duration; 0 if the file is no video."""
+        return self.probed.duration if isinstance(self.probed, Probed) else 0.0
+
+    @property
+    def minutes(self) -> float:
+        """Minutes that Stream bills: it rounds every video up to a second."""
+        return math.ceil(self.seconds) / 60
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One video of a run, and how it ended."""
+
+    path: str  # course, lesson and path, made printable
+    outcome: Result
+    reason: str
+    name: str | None = None  # on Stream
+    uid: str | None = None
+    action: str | None = None  # what was sent: passthrough, rendition, encode or original
+    size: int = 0  # bytes of it
+    seconds: float = 0.0  # duration
+    watch: str | None = None  # address of a page that plays it
+
+
+def titles(videos: Iterable[RecordedVideo]) -> dict[str, str]:
+    """Return the name on Stream of each video, by component id. Give all videos: a name depends on its neighbours."""
+    return names(Named(video.id, video.course, video.lesson, video.kind, video.group_key) for video in videos)
+
+
+def gather(
+    due: Sequence[tuple[RecordedVideo, Judgement]], called: dict[str, str], workshop: Workshop
+) -> tuple[list[Job], list[Item]]:
+    """Look at the files of all videos that are due; returns what can be sent, and what is blocked. Changes nothing."""
+    folders: dict[str, Folders] = {}
+    jobs: list[Job] = []
+    blocked: list[Item] = []
+    for video, judgement in due:
+        look_in = folders.setdefault(video.root, Folders(Path(video.root)))
+        folder = look_in.find(video.course, video.lesson)
+        path = folder / video.source.relative_path if folder else None
+        seen = look(path, video.source) if path else None
+        if path is None or folder is None or seen is None or seen.presence in (Presence.MISSING, Presence.CHANGED):
+            blocked.append(_blocked(video, changed=seen is not None and seen.presence is Presence.CHANGED))
+            continue
+        job = _job(video, judgement, called[video.id], path, workshop, _rendition(video.rendition, folder))
+        jobs.append(replace(job, mtime_ns=seen.mtime_ns, doubtful=seen.presence is Presence.DOUBTFUL))
+    return jobs, blocked
+
+
+def _blocked(video: RecordedVideo, *, changed: bool) -> Item:
+    reason = "changed: the file is another one than the import saw; run `curri import` first"
+    if not changed:
+        root = printable(video.root)
+        reason = f"missing: it is not below {root}; is the disk mounted? `curri import` records what was moved"
+    return Item(printable(video.place), Result.BLOCKED, reason)
+
+
+def _rendition(row: AssetRow | None, folder: Path) -> Path | None:
+    """Return the ready-made rendition if it is still the file that was recorded."""
+    if row is None:
+        return None
+    path = folder / row.relative_path
+    return path if look(path, row).presence is Presence.SAME else None
+
+
+def _job(
+    video: RecordedVideo, judgement: Judgement, name: str, path: Path, workshop: Workshop, rendition: Path | None
+) -> Job:
+    size = video.source.size
+    rendition = rendition if workshop.compress else None
+    probed = examine(path, workshop)
+    job = Job(video, name, judgement, path, 0, False, rendition, probed, "", "", size, False)
+    if isinstance(probed, Unusable):
+        return replace(job, action="none", why=f"{probed.flaw}: {probed.why}")
+    decision = plan(probed, workshop)
+    if rendition is not None and video.rendition is not None:
+        why = f"{printable(rendition.name)} lies beside it"
+        return replace(job, action="rendition", why=why, size=video.rendition.size, encodes=True)
+    if decision.action is Action.PASSTHROUGH:
+        return replace(job, action="passthrough", why=decision.why)
+    known = workshop.cache.peek(video.source.sha1)
+    if isinstance(known, Rendition):
+        return replace(job, action="encode", why=f"{decision.why}; encoded before", size=known.size)
+    most = most_bytes(probed)
+    return replace(
+        job, action="encode", why=decision.why, size=most if decision.required else min(most, size), encodes=True
+    )
+
+
+def limited(jobs: list[Job], uploads: int | None, minutes: float | None) -> tuple[list[Job], int]:
+    """Return as many jobs from the front as both limits allow, and how many are left for another run.
+
+    What an earlier run began counts like the rest. A video that is longer than what remains of the minutes is passed
+    over; shorter ones behind it may still fit.
+    """
+    chosen: list[Job] = []
+    total = 0.0
+    for job in jobs:
+        if uploads is not None and len(chosen) >= uploads:
+            break
+        if minutes is not None and total + job.minutes > minutes:
+            continue
+        chosen.append(job)
+        total += job.minutes
+    return chosen, len(jobs) - len(chosen)

@@ -1,0 +1,82 @@
+"""What would stop an upload is said before hours of work, not after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from curri.errors import ConfigError, ToolError
+from curri.flow.ceiling import LIMIT, Ceiling
+from curri.flow.jobs import Job
+from curri.media.prepare import Workshop
+from curri.media.renditions import SPARE_BYTES
+from curri.stream import failures
+from curri.stream.account import PUBLIC, Account
+from curri.stream.secret import Secret
+from curri.stream.videos import Usage, Videos
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Whose Stream it is, as far as it is configured. The token is secret."""
+
+    account_id: str | None
+    token: Secret | None
+    base: str | None  # None: Cloudflare's own
+
+    @property
+    def missing(self) -> str | None:
+        """The variable that is not set, if one is not."""
+        if not self.account_id:
+            return "CLOUDFLARE_ACCOUNT_ID"
+        return None if self.token else "CLOUDFLARE_API_TOKEN"
+
+    def account(self) -> Account:
+        """Return the account. Raises ConfigError if something is missing or cannot be right."""
+        if self.account_id and self.token:
+            return Account(self.account_id, self.token, self.base or PUBLIC)
+        raise ConfigError(
+            f"{self.missing} is not set",
+            hint=f"{failures.PERMISSION_HINT}; `curri sandbox` plays Stream without an account",
+        )
+
+
+def tools(jobs: Sequence[Job], workshop: Workshop, missing: ToolError | None) -> None:
+    """Raise ToolError if videos must be encoded and there is no ffmpeg, or no room for the largest encode."""
+    encodes = [job for job in jobs if job.encodes]
+    if not encodes:
+        return
+    if workshop.tool is None:
+        why = missing.message if missing else "there is no ffmpeg"
+        hint = (
+            missing.hint if missing and missing.hint else "install ffmpeg"
+        ) + "; --no-compress sends videos as they are"
+        raise ToolError(f"{len(encodes)} videos are to be encoded, and {why}", hint=hint)
+    needed = max((job.size for job in encodes if job.action == "encode"), default=0)
+    free = workshop.cache.room()
+    if needed + SPARE_BYTES > free:
+        raise ToolError(
+            f"the largest encode may take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            where=str(workshop.cache.directory),
+            hint="make room, set CURRI_HOME to a larger disk, or use --no-compress",
+        )
+
+
+def stream(jobs: Sequence[Job], videos: Videos, ceiling: Ceiling) -> Usage:
+    """Ask Stream whether what is to come can come: minutes left, and videos in processing.
+
+    The token must have been verified. Raises QuotaExceeded or TooManyProcessing with what to do. Minutes that open
+    uploads reserve may or may not be in what Stream calls used (not documented): only videos that are begun now are
+    held against what is left, and Stream has the last word.
+    """
+    usage = videos.storage()
+    minutes = sum(job.minutes for job in jobs if job.judgement.due != "resume")
+    if usage.left is not None and minutes > usage.left:
+        raise failures.QuotaExceeded(
+            f"{minutes:.1f} minutes are to be uploaded, and {usage.left:.1f} of {usage.limit} are left",
+            hint=f"buy minutes, delete videos, or send a part of it: --max-minutes {int(usage.left)}",
+        )
+    busy = ceiling.count()
+    if busy >= LIMIT:
+        raise failures.failure(failures.TooManyProcessing, f"Stream is working on {busy} videos already")
+    return usage

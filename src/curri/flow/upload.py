@@ -1,0 +1,324 @@
+"""`curri upload`: every video that is due onto Stream, once, and linked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from curri.catalog import uploads
+from curri.catalog.database import Database
+from curri.errors import ConfigError, CurriError, ExitCode, StreamError, ToolError
+from curri.flow import following, ledger, preflight
+from curri.flow.ceiling import Ceiling
+from curri.flow.jobs import Item, Job, gather, limited, titles
+from curri.flow.pipeline import Pipeline
+from curri.flow.preflight import Credentials
+from curri.flow.sending import Sender
+from curri.flow.status import USD_PER_MINUTE
+from curri.flow.worker import Labels, Progress, Worker
+from curri.media import tools
+from curri.media.prepare import Workshop
+from curri.media.process import Watch
+from curri.media.renditions import Cache
+from curri.model import Held, RecordedVideo, Result
+from curri.plan.status import Facts
+from curri.plan.text import printable
+from curri.plan.uploads import Judgement, Selection, judge, select
+from curri.stream import chunks
+from curri.stream.client import Client, Conduct, Exchange
+from curri.stream.pause import Stop
+from curri.stream.videos import Videos
+
+COMMAND = "upload"
+RENEW_SECONDS = uploads.LEASE_SECONDS / 5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to upload, and how."""
+
+    selection: Selection = field(default_factory=Selection)
+    dry_run: bool = False
+    compress: bool = True
+    retry_failed: bool = False
+    wait: bool = False
+    """Follow what was sent until it can be played, and switch replacements then."""
+    max_uploads: int | None = None
+    max_minutes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an upload works with."""
+
+    credentials: Credentials
+    home: Path
+    ffmpeg: Path | None
+    labels: Labels
+    transfers: int = 4
+    encoders: int = 1
+    bwlimit: int | None = None  # bytes per second
+    chunk_size: int = chunks.USUAL
+    cache_size: int = 20_000_000_000  # bytes
+    delay: float = 60.0  # seconds until a new upload is sure to show in a listing
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One video of a plan: what the run would do with it, and why."""
+
+    path: str
+    name: str
+    due: str  # new, changed, resume or retry
+    action: str  # passthrough, encode, rendition or none
+    why: str
+    size: int  # bytes to send: known, or the most that an encode will take
+    minutes: float
+    usd_per_month: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run did, or would do."""
+
+    exit_code: ExitCode
+    counts: Mapping[str, float]
+    planned: tuple[Planned, ...] = ()
+    problem: CurriError | None = None
+    """What would stop the run; of a dry run only."""
+    not_asked: str | None = None
+    """The variable without which a dry run could not ask Stream."""
+    run_id: int | None = None
+
+
+def run(
+    database: Database,
+    options: Options,
+    means: Means,
+    progress: Progress,
+    on_item: Callable[[Item], None],
+    *,
+    version: str,
+    on_exchange: Callable[[Exchange], None] | None = None,
+) -> Report:
+    """Send what is due, link it, and tell of each video as it ends. A second call right away sends nothing.
+
+    Safe to kill: what was begun is found and continued, and no video is ever on Stream twice. Several runs share the
+    work. Raises UsageError, ConfigError, StreamError, ToolError and DatabaseError where one of them ends the run.
+    """
+    chunks.checked(means.chunk_size)
+    tally = _Tally(on_item)
+    every, due = _due(database, options, tally)
+    if options.dry_run:
+        return _dry_run(every, due, options, means, tally)
+    if not due:
+        return _report(tally, None)
+    account = means.credentials.account()
+    conduct = Conduct.usual(bytes_per_second=means.bwlimit)
+    stop = Stop()
+    with (
+        ledger.entry(database, COMMAND, _arguments(options), version) as entry,
+        Client(account, conduct=conduct, stop=stop, on_exchange=on_exchange) as client,
+    ):
+        videos = Videos(client)
+        try:
+            database.announce(entry.run_id)
+            videos.verify()
+            workshop, missing = _workshop(options, means, stop)
+            jobs, left = _jobs(every, due, workshop, options, tally)
+            ceiling = Ceiling(videos)
+            preflight.tools(jobs, workshop, missing)
+            preflight.stream(jobs, videos, ceiling)
+            workshop.cache.open()
+            workshop.cache.sweep()
+            sender = Sender(database, client, ceiling, chunk_size=means.chunk_size, delay=means.delay)
+            worker = Worker(
+                database,
+                sender,
+                workshop,
+                means.labels,
+                progress,
+                stop,
+                entry.run_id,
+                retry_failed=options.retry_failed,
+            )
+            progress.start(len(jobs), sum(job.size for job in jobs))
+            pipeline = Pipeline(
+                worker, stop, encoders=means.encoders, transfers=means.transfers, on_item=tally.ended(progress)
+            )
+            pipeline.run(jobs, RENEW_SECONDS, lambda: _renew(database, entry.run_id))
+            tally.left = left
+            if options.wait:
+                _wait(database, videos, tally, stop)
+        finally:
+            report = _report(tally, entry.run_id)
+            entry.counts = report.counts  # also of a run that an error ends
+        entry.ended(report.exit_code, report.counts)
+    return report
+
+
+def _due(
+    database: Database, options: Options, tally: _Tally
+) -> tuple[list[RecordedVideo], list[tuple[RecordedVideo, Judgement]]]:
+    """Return all videos, and those that are to be sent; the others are accounted for."""
+    with database.transaction() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        every = uploads.read(connection)
+    due = []
+    for video in select(every, options.selection):
+        judgement = judge(video, retry_failed=options.retry_failed)
+        if judgement.due is None:
+            tally.add(Item(printable(video.place), judgement.result, judgement.reason))
+        else:
+            due.append((video, judgement))
+    return every, due
+
+
+def _workshop(options: Options, means: Means, stop: Stop) -> tuple[Workshop, ToolError | None]:
+    """Return what prepares videos, and why there is no ffmpeg, if there is none."""
+    cache = Cache(means.home / "renditions", budget=means.cache_size)
+    watch = Watch(cancelled=lambda: stop.finishing)
+    try:
+        tool = tools.find(None if means.ffmpeg is None else str(means.ffmpeg))
+    except ToolError as error:
+        return Workshop(cache, None, options.compress, watch), error
+    return Workshop(cache, tool, options.compress, watch), None
+
+
+def _jobs(
+    every: Sequence[RecordedVideo],
+    due: Sequence[tuple[RecordedVideo, Judgement]],
+    workshop: Workshop,
+    options: Options,
+    tally: _Tally,
+) -> tuple[list[Job], int]:
+    """Look at the files of what is due; returns what this run sends, and how many it leaves to another."""
+    jobs, blocked = gather(due, titles(every), workshop)
+    for item in blocked:
+        tally.add(item)
+    return limited(jobs, options.max_uploads, options.max_minutes)
+
+
+def _dry_run(
+    every: Sequence[RecordedVideo],
+    due: Sequence[tuple[RecordedVideo, Judgement]],
+    options: Options,
+    means: Means,
+    tally: _Tally,
+) -> Report:
+    """Return the plan, and what would keep a run from following it. Reads only; writes nowhere."""
+    workshop, missing = _workshop(options, means, Stop())
+    jobs, tally.left = _jobs(every, due, workshop, options, tally)
+    problem: CurriError | None = None
+    try:
+        preflight.tools(jobs, workshop, missing)
+        if jobs and not means.credentials.missing:
+            with Client(means.credentials.account()) as client:
+                videos = Videos(client)
+                videos.verify()
+                preflight.stream(jobs, videos, Ceiling(videos))
+    except (ConfigError, StreamError, ToolError) as error:
+        problem = error
+    planned = tuple(
+        Planned(
+            printable(job.video.place),
+            job.name,
+            str(job.judgement.due),
+            job.action,
+            job.why,
+            job.size,
+            job.minutes,
+            job.minutes * USD_PER_MINUTE,
+        )
+        for job in jobs
+    )
+    report = _report(tally, None)
+    minutes = sum(each.minutes for each in planned)
+    counts = {**report.counts, "due": len(jobs), "bytes": sum(each.size for each in planned)}
+    counts |= {"minutes": round(minutes, 2), "usd_per_month": round(minutes * USD_PER_MINUTE, 4)}
+    exit_code = problem.exit_code if problem else report.exit_code
+    return Report(exit_code, counts, planned, problem, means.credentials.missing)
+
+
+def _renew(database: Database, run_id: int) -> None:
+    with database.transaction() as connection:
+        uploads.renew(connection, run_id)
+
+
+def _wait(database: Database, videos: Videos, tally: _Tally, stop: Stop) -> None:
+    """Follow what this run has sent; what fails on Stream now, failed."""
+
+    def settled(video: Held, seen: Facts) -> None:
+        if seen.status == "error":
+            tally.failed_later(video.uid, str(seen.error_message))
+
+    for uid in following.wait(database, videos, tally.sent, stop, settled):
+        tally.failed_later(uid, "Stream is still working on it; `curri sync-status` follows it")
+
+
+def _arguments(options: Options) -> dict[str, object]:
+    selection = options.selection
+    return {
+        "courses": [printable(each) for each in selection.courses],
+        "lessons": [printable(each) for each in selection.lessons],
+        "kinds": [printable(each) for each in selection.kinds],
+        "compress": options.compress,
+        "retry_failed": options.retry_failed,
+        "max_uploads": options.max_uploads,
+        "max_minutes": options.max_minutes,
+    }
+
+
+class _Tally:
+    """The items of a run as they end, and what they come to."""
+
+    def __init__(self, on_item: Callable[[Item], None]) -> None:
+        self._on_item = on_item
+        self.counts: Counter[str] = Counter()
+        self.sent: dict[str, Item] = {}  # by id on Stream
+        self.size = 0  # bytes
+        self.seconds = 0.0
+        self.left = 0
+
+    def add(self, item: Item) -> None:
+        self.counts[item.outcome] += 1
+        if item.uid is not None and item.outcome is Result.DONE:
+            self.sent[item.uid] = item
+            self.size += item.size
+            self.seconds += item.seconds
+        self._on_item(item)
+
+    def ended(self, progress: Progress) -> Callable[[Item], None]:
+        """Return what a pipeline calls with each item."""
+
+        def done(item: Item) -> None:
+            if item.name is not None:
+                progress.ended(item.name)
+            self.add(item)
+
+        return done
+
+    def failed_later(self, uid: str, reason: str) -> None:
+        """A video that was sent well turned out to be bad on Stream."""
+        item = self.sent[uid]
+        self.counts[Result.DONE] -= 1
+        self.counts[Result.FAILED] += 1
+        self._on_item(Item(item.path, Result.FAILED, reason, name=item.name, uid=uid))
+
+
+def _report(tally: _Tally, run_id: int | None) -> Report:
+    counts = tally.counts
+    bad = counts[Result.FAILED] + counts[Result.BLOCKED]
+    numbers: dict[str, float] = {
+        "videos": sum(counts.values()) + tally.left,
+        "uploaded": counts[Result.DONE],
+        "unchanged": counts[Result.UNCHANGED],
+        "failed": counts[Result.FAILED],
+        "blocked": counts[Result.BLOCKED],
+        "left": tally.left,
+        "bytes": tally.size,
+        "minutes": round(tally.seconds / 60, 2),
+    }
+    return Report(ExitCode.SOME_ITEMS if bad else ExitCode.OK, numbers, run_id=run_id)

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# The demo: the main job on curriculum.example, with a database of its own in .demo. Run it with `make demo`.
+# The demo: the main job on curriculum.example, with a database and a Cloudflare Stream of its own in .demo.
+# Run it with `make demo`. It needs no account and leaves nothing running.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-unset CURRI_DATABASE_URL DATABASE_URL
+unset CURRI_DATABASE_URL DATABASE_URL CLOUDFLARE_API_TOKEN_FILE
 export CURRI_HOME="$PWD/.demo/home"
+export CURRI_MANAGED_BY="Grammar Ops" CURRI_PROGRAM="RUDI Applied GenAI"
 mkdir -p .demo
-rm -rf .demo/curriculum
+rm -rf .demo/curriculum .demo/stream .demo/sandbox
 cp -R curriculum.example .demo/curriculum
 
 run() {
@@ -14,13 +16,36 @@ run() {
     "$@"
 }
 
+# Cloudflare Stream, played by this machine on a free port; its first line says where.
+mkfifo .demo/sandbox
+curri sandbox --json --port 0 --encode-seconds 2 --data .demo/stream >.demo/sandbox &
+sandbox=$!
+trap 'kill $sandbox 2>/dev/null; wait $sandbox 2>/dev/null; rm -f .demo/sandbox' EXIT
+exec 3<.demo/sandbox
+read -r told <&3
+field() { python -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$told" "$1"; }
+CURRI_STREAM_URL=$(field url)
+CLOUDFLARE_ACCOUNT_ID=$(field account_id)
+export CURRI_STREAM_URL CLOUDFLARE_ACCOUNT_ID CLOUDFLARE_API_TOKEN=sandbox-token
+
 curri db downgrade base --yes --quiet # a second demo begins like the first
 run curri db upgrade
 run curri import .demo/curriculum
-run curri import .demo/curriculum
+run curri upload --dry-run
+run curri upload --wait | tee .demo/uploaded
+run curri upload
 run mv .demo/curriculum/Course_01/Lesson_03 .demo/curriculum/Course_01/Lesson_04
 run curri import .demo/curriculum
+run curri upload
 run curri status
-printf '\nThat was it. The curriculum is in .demo/curriculum: change something there, then go on with\n\n'
+
+printf '\nThat was it. The curriculum is in .demo/curriculum. To change something there and go on, in another terminal:\n\n'
 printf '    export CURRI_HOME=%q PATH=%q:$PATH\n' "$CURRI_HOME" "$PWD/.venv/bin"
-printf '    curri import .demo/curriculum\n'
+printf '    export CURRI_STREAM_URL=%s CLOUDFLARE_ACCOUNT_ID=%s CLOUDFLARE_API_TOKEN=sandbox-token\n' \
+    "$CURRI_STREAM_URL" "$CLOUDFLARE_ACCOUNT_ID"
+printf '    curri import .demo/curriculum && curri upload\n\n'
+printf 'Watch a video, as Cloudflare would show it: %s\n' "$(grep -o 'http://[^ ]*/watch' .demo/uploaded | head -n 1)"
+if [ -t 0 ] && [ -t 1 ]; then
+    printf 'It can be watched until you press Enter. '
+    read -r _ || true
+fi

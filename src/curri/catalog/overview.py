@@ -26,12 +26,22 @@ class LessonState:
     seconds: float  # of the current videos, as Stream measured them
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A video that failed, or whose upload was left open by an error."""
+
+    path: str  # course, lesson and path in it
+    state: str  # failed or uploading
+    code: str | None
+    message: str | None
+
+
 # A video is in exactly one state; the first that fits counts.
-_STATES = """
+_STATE = """
 WITH source AS (
-    SELECT component_id, checksum_sha1 FROM asset WHERE role = 'source' AND removed_at IS NULL
+    SELECT component_id, relative_path, checksum_sha1 FROM asset WHERE role = 'source' AND removed_at IS NULL
 ), state AS (
-    SELECT c.id, c.course_id, c.lesson_id, v.duration_seconds,
+    SELECT c.id, c.course_id, c.lesson_id, s.relative_path, s.checksum_sha1, v.duration_seconds,
            CASE WHEN EXISTS (SELECT FROM upload u WHERE u.component_id = c.id
                                 AND u.state IN ('intended', 'created', 'sending', 'sent')) THEN 'uploading'
                 WHEN EXISTS (SELECT FROM component_video p JOIN video w USING (provider, provider_id)
@@ -52,6 +62,10 @@ WITH source AS (
       LEFT JOIN video v ON v.provider = l.provider AND v.provider_id = l.provider_id
      WHERE c.type = 'VIDEO' AND c.removed_at IS NULL
 )
+"""
+_LESSONS = (
+    _STATE
+    + """
 SELECT k.slug, k.title, l.number, coalesce(l.title, ''),
        (SELECT count(*) FROM asset a JOIN component c ON c.id = a.component_id
          WHERE c.course_id = k.id AND c.lesson_id IS NOT DISTINCT FROM l.id
@@ -72,6 +86,32 @@ SELECT k.slug, k.title, l.number, coalesce(l.title, ''),
  GROUP BY k.id, l.id, l.number, l.title, l.position
  ORDER BY k.position, k.slug, l.position
 """
+)
+# What keeps a video from being ready: Stream's word for the present file, else what ended the last attempt.
+_REASONS = (
+    _STATE
+    + """
+SELECT concat_ws('/', k.slug, l.number, s.relative_path), s.state, r.code, r.message
+  FROM state s
+  JOIN course k ON k.id = s.course_id
+  LEFT JOIN lesson l ON l.id = s.lesson_id
+  JOIN component c ON c.id = s.id
+ CROSS JOIN LATERAL (
+        SELECT v.error_code AS code, v.error_message AS message, cv.linked_at AS at
+          FROM component_video cv JOIN video v USING (provider, provider_id)
+         WHERE cv.component_id = s.id AND cv.state <> 'retired' AND cv.source_sha1 = s.checksum_sha1
+           AND v.status = 'error'
+        UNION ALL
+        SELECT u.error_code, u.error_message, u.updated_at FROM upload u
+         WHERE u.component_id = s.id AND u.state IN ('intended', 'created', 'sending', 'sent', 'failed')
+           AND u.source_sha1 = s.checksum_sha1 AND u.error_message IS NOT NULL
+         ORDER BY at DESC LIMIT 1
+       ) r
+ WHERE s.state IN ('failed', 'uploading') AND k.removed_at IS NULL
+   AND (%(slugs)s::text[] IS NULL OR k.slug = ANY(%(slugs)s))
+ ORDER BY k.position, k.slug, l.position NULLS FIRST, c.position
+"""
+)
 
 
 def lessons(database: Database, slugs: list[str] | None) -> list[LessonState]:
@@ -80,4 +120,13 @@ def lessons(database: Database, slugs: list[str] | None) -> list[LessonState]:
     Raises DatabaseError. Unknown courses are simply not in the result.
     """
     with database.transaction() as connection:
-        return [LessonState(*row) for row in connection.execute(_STATES, {"slugs": slugs})]
+        return [LessonState(*row) for row in connection.execute(_LESSONS, {"slugs": slugs})]
+
+
+def troubles(database: Database, slugs: list[str] | None) -> list[Trouble]:
+    """Return the videos of the named courses (None: of all) that something is wrong with, in teaching order.
+
+    Raises DatabaseError.
+    """
+    with database.transaction() as connection:
+        return [Trouble(*row) for row in connection.execute(_REASONS, {"slugs": slugs})]

@@ -80,6 +80,7 @@ def status(session: Session, course: Courses = None) -> None:
     By course and lesson, with the minutes on Stream and what they cost.
     """
     from curri.flow import status as flow
+    from curri.plan.text import printable
 
     with session.catalog() as database:
         state = flow.run(database, course or [])
@@ -104,6 +105,12 @@ def status(session: Session, course: Courses = None) -> None:
         right=shown,
         shrink="title",
     )
+    for trouble in state.troubles:
+        if session.output.as_json:
+            session.output.emit("trouble", **asdict(trouble))
+        told = ": ".join(part for part in (trouble.code, trouble.message) if part)
+        word = "failed" if trouble.state == "failed" else "open"
+        session.output.say(f"{printable(trouble.path)}: {printable(told)}", word=word)
     counts = {**totals, "minutes": round(state.minutes, 1), "usd_per_month": round(state.usd_per_month, 2)}
     if rows:
         session.output.say(
@@ -174,11 +181,12 @@ def doctor(session: Session) -> None:
 
     And say what to do about what is wrong.
     """
+    from curri.cli.stream import credentials_of
     from curri.flow import doctor as flow
 
     settings = session.settings().settings
     url = settings.database_url.get_secret_value() if settings.database_url else None
-    findings = flow.run(url, settings.home, settings.ffmpeg)
+    findings = flow.run(url, settings.home, settings.ffmpeg, lambda: credentials_of(settings))
     output = session.output
     for finding in findings:
         if output.as_json:

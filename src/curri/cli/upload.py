@@ -13,9 +13,8 @@ from curri.cli.session import Session, command
 
 if TYPE_CHECKING:
     from curri.cli.output import Output
-    from curri.config import Settings
     from curri.flow.jobs import Item
-    from curri.flow.upload import Means, Report
+    from curri.flow.upload import Report
 
 
 @command(app, "upload")
@@ -71,6 +70,7 @@ def upload(  # noqa: PLR0913 - the parameters are the options of the command
     continued, and nothing is sent twice.
     """
     from curri.cli import transfers as progress
+    from curri.cli.stream import means_of
     from curri.flow import upload as flow
     from curri.plan.uploads import Selection
 
@@ -98,29 +98,6 @@ def upload(  # noqa: PLR0913 - the parameters are the options of the command
     _plan(session.output, report) if dry_run else _sentence(session.output, report)
     session.output.summary(report.exit_code, run_id=report.run_id, counts=report.counts, dry_run=dry_run)
     raise typer.Exit(report.exit_code)
-
-
-def means_of(settings: Settings) -> Means:
-    """Return what an upload works with. Raises ConfigError if the file with the token cannot be read."""
-    from curri import config
-    from curri.flow.preflight import Credentials
-    from curri.flow.upload import Means
-    from curri.flow.worker import Labels
-    from curri.stream.secret import Secret
-
-    token = config.token(settings)
-    return Means(
-        credentials=Credentials(settings.cloudflare_account_id, Secret(token) if token else None, settings.stream_url),
-        home=settings.home,
-        ffmpeg=settings.ffmpeg,
-        labels=Labels(settings.managed_by, settings.program),
-        transfers=settings.transfers,
-        encoders=settings.encoders,
-        bwlimit=settings.bwlimit,
-        chunk_size=settings.chunk_size,
-        cache_size=settings.cache_size,
-        delay=settings.listing_delay,
-    )
 
 
 def _item(output: Output, item: Item) -> None:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curri.catalog import embedded
 from curri.catalog.database import REVISION, connect
 from curri.errors import CurriError, ExitCode
+from curri.flow.ceiling import LIMIT, Ceiling
+from curri.flow.preflight import Credentials
 from curri.media import tools
+from curri.stream.client import Client, Conduct
+from curri.stream.failures import PERMISSION_HINT, QuotaExceeded, TooManyProcessing
+from curri.stream.retry import Patience
+from curri.stream.videos import Videos
 
 LOW_DISK = 1 << 30
 """Less free space than this (bytes) in the state folder is worth a warning: the embedded server needs room."""
+
+
+LOW_MINUTES = 10
+"""Fewer minutes than this left on Stream are worth a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +38,11 @@ class Finding:
     exit_code: ExitCode = ExitCode.OK
 
 
-def run(url: str | None, home: Path, ffmpeg: Path | None) -> list[Finding]:
+def run(url: str | None, home: Path, ffmpeg: Path | None, credentials: Callable[[], Credentials]) -> list[Finding]:
     """Look at everything; a problem with one thing does not keep the others from being looked at. Changes nothing."""
     database = _database(url, home)
     tables = [_tables(url)] if url is not None and database.state == "ok" else []
-    return [_python(), database, *tables, _ffmpeg(ffmpeg), _home(home)]
+    return [_python(), database, *tables, _ffmpeg(ffmpeg), _home(home), *_stream(credentials)]
 
 
 def exit_code(findings: list[Finding]) -> ExitCode:
@@ -78,6 +89,35 @@ def _ffmpeg(configured: Path | None) -> Finding:
         # Nothing that an import or a passthrough upload does needs it.
         return Finding("ffmpeg", "warning", error.message, error.hint)
     return Finding("ffmpeg", "ok", f"{tool.version} at {tool.path}")
+
+
+def _stream(configured: Callable[[], Credentials]) -> list[Finding]:
+    """Ask Stream for token, account and room: a few requests, tried twice at most."""
+    try:
+        credentials = configured()
+    except CurriError as error:
+        return [_problem("stream", error)]
+    if credentials.missing:
+        # Nothing that an import does needs it.
+        hint = f"{PERMISSION_HINT}; `curri sandbox` plays Stream without an account"
+        return [Finding("stream", "warning", f"{credentials.missing} is not set: no videos can be uploaded", hint)]
+    try:
+        conduct = replace(Conduct.usual(), patience=Patience(attempts=2))
+        with Client(credentials.account(), conduct=conduct) as client:
+            videos = Videos(client)
+            videos.verify()
+            found = [Finding("stream", "ok", f"the token may read account {credentials.account_id}")]
+            usage = videos.storage()
+            busy = Ceiling(videos).count()
+    except CurriError as error:
+        return [_problem("stream", error)]
+    room = "" if usage.limit is None else f" of {usage.limit}"
+    text = f"{usage.minutes:.1f}{room} minutes are stored, {busy} of {LIMIT} videos in processing"
+    if usage.left is not None and usage.left < LOW_MINUTES:
+        return [*found, Finding("room on stream", "warning", text, QuotaExceeded.advice)]
+    if busy >= LIMIT:
+        return [*found, Finding("room on stream", "warning", text, TooManyProcessing.advice)]
+    return [*found, Finding("room on stream", "ok", text)]
 
 
 def _problem(name: str, error: CurriError) -> Finding:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from curri.catalog import overview
 from curri.catalog.database import Database
-from curri.catalog.overview import LessonState
+from curri.catalog.overview import LessonState, Trouble
 from curri.errors import UsageError
 
 USD_PER_MINUTE = 5 / 1000
@@ -20,6 +20,7 @@ class Status:
     lessons: tuple[LessonState, ...]
     minutes: float  # of video that is on Stream and linked
     usd_per_month: float  # for storing those; watching is billed beside it
+    troubles: tuple[Trouble, ...]
 
 
 def run(database: Database, courses: list[str]) -> Status:
@@ -36,4 +37,4 @@ def run(database: Database, courses: list[str]) -> Status:
             hint = f"the catalog has {', '.join(every)}" if every else "the catalog is empty: run `curri import` first"
             raise UsageError(f"there is no course {slug}", hint=hint)
     minutes = sum(row.seconds for row in rows) / 60
-    return Status(tuple(rows), minutes, minutes * USD_PER_MINUTE)
+    return Status(tuple(rows), minutes, minutes * USD_PER_MINUTE, tuple(overview.troubles(database, slugs)))

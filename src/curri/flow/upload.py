@@ -33,6 +33,7 @@ from curri.stream.videos import Videos
 
 COMMAND = "upload"
 RENEW_SECONDS = uploads.LEASE_SECONDS / 5
+_SETTLED = ("ready", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def run(
     every, due = _due(database, options, tally)
     if options.dry_run:
         return _dry_run(every, due, options, means, tally)
-    if not due:
+    if not due and not (options.wait and tally.processing):
         return _report(tally, None)
     account = means.credentials.account()
     conduct = Conduct.usual(bytes_per_second=means.bwlimit)
@@ -127,7 +128,7 @@ def run(
             database.announce(entry.run_id)
             videos.verify()
             workshop, missing = _workshop(options, means, stop)
-            jobs, left = _jobs(every, due, workshop, options, tally)
+            jobs, tally.left = _jobs(every, due, workshop, options, tally)
             ceiling = Ceiling(videos)
             preflight.tools(jobs, workshop, missing)
             preflight.stream(jobs, videos, ceiling)
@@ -149,7 +150,6 @@ def run(
                 worker, stop, encoders=means.encoders, transfers=means.transfers, on_item=tally.ended(progress)
             )
             pipeline.run(jobs, RENEW_SECONDS, lambda: _renew(database, entry.run_id))
-            tally.left = left
             if options.wait:
                 _wait(database, videos, tally, stop)
         finally:
@@ -171,6 +171,9 @@ def _due(
         judgement = judge(video, retry_failed=options.retry_failed)
         if judgement.due is None:
             tally.add(Item(printable(video.place), judgement.result, judgement.reason))
+            tally.processing.update(
+                {link.provider_id: printable(video.place) for link in video.links if link.status not in _SETTLED}
+            )
         else:
             due.append((video, judgement))
     return every, due
@@ -248,13 +251,13 @@ def _renew(database: Database, run_id: int) -> None:
 
 
 def _wait(database: Database, videos: Videos, tally: _Tally, stop: Stop) -> None:
-    """Follow what this run has sent; what fails on Stream now, failed."""
+    """Follow what this run has sent, and what earlier ones have; what fails on Stream now, failed."""
 
     def settled(video: Held, seen: Facts) -> None:
         if seen.status == "error":
             tally.failed_later(video.uid, str(seen.error_message))
 
-    for uid in following.wait(database, videos, tally.sent, stop, settled):
+    for uid in following.wait(database, videos, tally.processing, stop, settled):
         tally.failed_later(uid, "Stream is still working on it; `curri sync-status` follows it")
 
 
@@ -277,7 +280,8 @@ class _Tally:
     def __init__(self, on_item: Callable[[Item], None]) -> None:
         self._on_item = on_item
         self.counts: Counter[str] = Counter()
-        self.sent: dict[str, Item] = {}  # by id on Stream
+        self.processing: dict[str, str] = {}  # id on Stream -> path
+        self._sent: set[str] = set()  # by this run
         self.size = 0  # bytes
         self.seconds = 0.0
         self.left = 0
@@ -285,7 +289,8 @@ class _Tally:
     def add(self, item: Item) -> None:
         self.counts[item.outcome] += 1
         if item.uid is not None and item.outcome is Result.DONE:
-            self.sent[item.uid] = item
+            self.processing[item.uid] = item.path
+            self._sent.add(item.uid)
             self.size += item.size
             self.seconds += item.seconds
         self._on_item(item)
@@ -302,10 +307,9 @@ class _Tally:
 
     def failed_later(self, uid: str, reason: str) -> None:
         """A video that was sent well turned out to be bad on Stream."""
-        item = self.sent[uid]
-        self.counts[Result.DONE] -= 1
+        self.counts[Result.DONE if uid in self._sent else Result.UNCHANGED] -= 1
         self.counts[Result.FAILED] += 1
-        self._on_item(Item(item.path, Result.FAILED, reason, name=item.name, uid=uid))
+        self._on_item(Item(self.processing[uid], Result.FAILED, reason, uid=uid))
 
 
 def _report(tally: _Tally, run_id: int | None) -> Report:

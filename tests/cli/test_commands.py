@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from curri.catalog import embedded
+from curri.sandbox import Sandbox, SandboxSettings
 from support.command import Done, clean_environment
 from support.postgres import rows
 from support.trees import SMALL
@@ -118,12 +119,41 @@ def test_a_single_course_is_imported_by_the_configuration_of_its_curriculum(
     assert rows(url, "SELECT slug FROM course") == [("course_02",)]
 
 
-def test_doctor_is_content_with_a_good_database(curri: Curri, url: str) -> None:
-    done = curri("doctor", url=url)
+def at(box: Sandbox, **extra: str) -> dict[str, str]:
+    """Return the variables that lead to a sandbox."""
+    names = {"CURRI_STREAM_URL": box.url, "CLOUDFLARE_ACCOUNT_ID": box.account_id, "CLOUDFLARE_API_TOKEN": box.token}
+    return {**names, **extra}
+
+
+def test_doctor_is_content_when_all_is_well(curri: Curri, url: str) -> None:
+    with Sandbox(SandboxSettings()) as box:
+        done = curri("doctor", url=url, **at(box))
     assert done.code == 0, done.out
     names = [line.split()[1] for line in done.out.splitlines()]
-    assert names == ["python:", "database:", "tables:", "ffmpeg:", "state"]
+    assert names == ["python:", "database:", "tables:", "ffmpeg:", "state", "stream:", "room"]
     assert {line.split()[0] for line in done.out.splitlines()} == {"ok"}
+    assert "0.0 of 10000 minutes are stored, 0 of 120 videos in processing" in done.out
+
+
+def test_doctor_tells_what_stream_lacks(curri: Curri, url: str, tmp_path: Path) -> None:
+    with Sandbox(SandboxSettings(quota_minutes=5)) as box:
+        full = curri("doctor", url=url, **at(box))
+        wrong = curri("doctor", url=url, **at(box, CLOUDFLARE_API_TOKEN="wr0ng"))
+        unread = curri("doctor", url=url, CLOUDFLARE_API_TOKEN_FILE=str(tmp_path / "nowhere"))
+    assert full.code == 0
+    assert "warning   room on stream: 0.0 of 5 minutes are stored" in full.out
+    assert wrong.code == 9
+    assert "problem   stream:" in wrong.out
+    assert "Account > Stream > Edit" in wrong.out
+    assert "wr0ng" not in wrong.out + wrong.err
+    assert unread.code == 9
+    assert "problem   stream: the file with the API token cannot be read" in unread.out
+
+
+def test_doctor_warns_where_no_stream_is_configured(curri: Curri, url: str) -> None:
+    done = curri("doctor", url=url)
+    assert done.code == 0
+    assert "warning   stream: CLOUDFLARE_ACCOUNT_ID is not set" in done.out
 
 
 def test_doctor_names_what_is_wrong_and_the_way_out(curri: Curri, empty_url: str, tmp_path: Path) -> None:

@@ -246,7 +246,7 @@ def test_sigterm_ends_a_run_in_order_and_the_ledger_knows(url: str, curriculum: 
         out, err = process.communicate(timeout=60)
         assert process.returncode == code
         assert json.loads(out.splitlines()[-1])["exit_code"] == code
-        assert "run the same command again" in err
+        assert "nothing is lost; to go on: curri import" in err
         assert "Traceback" not in err
     assert rows(url, "SELECT exit_code FROM run ORDER BY id") == [(143,), (130,)]
     assert rows(url, "SELECT count(*) FROM course") == [(0,)]

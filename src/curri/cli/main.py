@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -89,7 +90,11 @@ def _catch_signals() -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, leave)
         signal.signal(signal.SIGTERM, leave)
-        hint = "what was not committed is as before; run the same command again"
+        if sys.stderr.isatty():
+            # What is in flight may take a while to come to its end. Not through Python's buffers: a signal may come
+            # while one of them is being written to.
+            os.write(sys.stderr.fileno(), b"\ncurri: stopping; once more stops at once\n")
+        hint = f"nothing is lost; to go on: {shlex.join(['curri', *sys.argv[1:]])}"
         if number == signal.SIGTERM:
             raise Terminated("stopped by the system", hint=hint)
         raise Interrupted("stopped by Ctrl-C", hint=hint)

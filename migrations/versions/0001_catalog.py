@@ -46,14 +46,19 @@ CREATE TABLE video (
     error_code          text,
     error_message       text,
     metadata            jsonb NOT NULL DEFAULT '{}',
+    source_seconds      double precision CONSTRAINT video_source_seconds_check CHECK (source_seconds >= 0),
+    provider_created_at timestamptz,
+    state_since         timestamptz NOT NULL DEFAULT now(),
     ready_at            timestamptz,
     fully_encoded_at    timestamptz,
     synced_at           timestamptz,
+    next_check_at       timestamptz,
     created_at          timestamptz NOT NULL DEFAULT now(),
     updated_at          timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT video_provider_provider_id_key UNIQUE (provider, provider_id)
 );
 CREATE INDEX video_status_idx ON video (status);
+CREATE INDEX video_next_check_at_idx ON video (next_check_at);
 CREATE INDEX video_created_at_idx ON video (created_at);
 
 CREATE TABLE course (
@@ -222,6 +227,10 @@ END
 $$
 """
 
+# That Stream was asked again and said the same is no change of a video.
+_LOOKS = "'{synced_at,next_check_at}'::text[]"
+CHANGES = {"video": f"to_jsonb(OLD) - {_LOOKS} IS DISTINCT FROM to_jsonb(NEW) - {_LOOKS}"}
+
 VIEW = """
 CREATE VIEW course_videos AS
 SELECT v.id,
@@ -261,7 +270,7 @@ def upgrade() -> None:
     for table in TABLES:
         op.execute(
             f"CREATE TRIGGER set_updated_at BEFORE UPDATE ON {table} FOR EACH ROW"
-            " WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION set_updated_at()"
+            f" WHEN ({CHANGES.get(table, 'OLD.* IS DISTINCT FROM NEW.*')}) EXECUTE FUNCTION set_updated_at()"
         )
     op.execute(VIEW)
 

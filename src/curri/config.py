@@ -158,6 +158,18 @@ def load(
     return Loaded(settings.model_copy(update={"home": Path(os.path.abspath(home))}), origins)  # noqa: PTH100
 
 
+def of_curriculum(loaded: Loaded, root: Path, name: str) -> Any:
+    """Return a setting that the curriculum in `root` may have in its own curri.toml; anything set elsewhere wins.
+
+    For commands that learn from the catalog which curricula they are about. Raises ConfigError if the file is there
+    and cannot be read.
+    """
+    own = getattr(loaded.settings, name)
+    if loaded.origins[name] != "default" or not (root / CONFIG_FILE).is_file():
+        return own
+    return _read_toml(root / CONFIG_FILE).get(name, own)
+
+
 def token(settings: Settings) -> str | None:
     """Return the API token: itself, else from its file; None if neither is set. Raises ConfigError."""
     if settings.cloudflare_api_token is not None:

@@ -18,6 +18,7 @@ Anything else that reaches the top is a bug and leaves with exit code 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
@@ -69,6 +70,8 @@ class CurriError(Exception):
         self.hint = hint
         self.run_id: int | None = None
         """The run that it ended, once one was recorded."""
+        self.counts: Mapping[str, float] = {}
+        """What that run had done until then."""
 
 
 class UsageError(CurriError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -254,6 +255,20 @@ class RecordedVideo:
     def place(self) -> str:
         """Where it lies, for people: course, lesson and path."""
         return "/".join(part for part in (self.course, self.lesson, self.source.relative_path) if part)
+
+
+class Tracked(NamedTuple):
+    """A video on Stream as the catalog knows it, for following what becomes of it."""
+
+    provider_id: str
+    status: str  # queued, inprogress, ready or error
+    provider_state: str | None
+    error_code: str | None
+    state_since: datetime  # since when it has this status
+    source_seconds: float | None  # duration of what was sent
+    provider_created_at: datetime | None
+    due: bool  # it is time to look at it
+    places: tuple[str, ...]  # of the components that it is linked with, or waits to be
 
 
 # --- Stream -----------------------------------------------------------------------------------------------------

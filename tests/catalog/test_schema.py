@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_a_video_of_which_only_the_id_is_known_is_queued_on_cloudflare_and_has_n
     video = rows.video(provider_id="d4cbdab307704fa581d567ccaa6c0f5d")
     given = {"provider": "CLOUDFLARE", "status": "queued", "processing_progress": 0, "metadata": {}}
     assert {name: video[name] for name in given} == given
-    known = {*given, "id", "provider_id", "created_at", "updated_at"}
+    known = {*given, "id", "provider_id", "state_since", "created_at", "updated_at"}
     assert {name for name, value in video.items() if value is not None} == known
 
 
@@ -305,6 +306,13 @@ def test_a_change_moves_updated_at_and_an_update_that_changes_nothing_does_not(t
     assert after == {**before, column: value, "updated_at": after["updated_at"]}
     assert after["updated_at"] > before["updated_at"]
     assert rows.update(table, before["id"], **{column: value}) == after
+
+
+def test_a_look_at_a_video_that_finds_nothing_new_is_no_change(rows: Rows) -> None:
+    video = rows.video()
+    looked = rows.update("video", video["id"], synced_at=datetime.now(UTC), next_check_at=datetime.now(UTC))
+    assert looked["updated_at"] == video["updated_at"]
+    assert rows.update("video", video["id"], status="ready")["updated_at"] > video["updated_at"]
 
 
 def test_two_changes_in_one_transaction_have_two_times(rows: Rows) -> None:

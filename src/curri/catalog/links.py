@@ -13,13 +13,14 @@ from curri.plan.status import Facts
 _PUT = """
     INSERT INTO video AS v (provider_id, status, provider_state, duration_seconds, width, height, size_bytes,
         thumbnail_url, playback_hls_url, playback_dash_url, preview_url, processing_progress, error_code,
-        error_message, metadata, ready_at, fully_encoded_at, synced_at)
+        error_message, metadata, ready_at, fully_encoded_at, synced_at, provider_created_at)
     VALUES (%(uid)s, %(status)s, %(state)s, %(duration)s, %(width)s, %(height)s, %(size)s, %(thumbnail)s, %(hls)s,
         %(dash)s, %(preview)s, %(progress)s, %(code)s, %(message)s, %(meta)s,
         CASE WHEN %(playable)s THEN coalesce(%(ready_at)s, now()) END,
-        CASE WHEN %(encoded)s THEN now() END, now())
+        CASE WHEN %(encoded)s THEN now() END, now(), %(created_at)s)
     ON CONFLICT (provider, provider_id) DO UPDATE SET
         status = EXCLUDED.status, provider_state = EXCLUDED.provider_state,
+        state_since = CASE WHEN v.status <> EXCLUDED.status THEN now() ELSE v.state_since END,
         duration_seconds = coalesce(EXCLUDED.duration_seconds, v.duration_seconds),
         width = coalesce(EXCLUDED.width, v.width), height = coalesce(EXCLUDED.height, v.height),
         size_bytes = coalesce(EXCLUDED.size_bytes, v.size_bytes),
@@ -32,10 +33,17 @@ _PUT = """
         ready_at = CASE WHEN EXCLUDED.ready_at IS NOT NULL THEN coalesce(v.ready_at, EXCLUDED.ready_at) END,
         fully_encoded_at = CASE WHEN EXCLUDED.fully_encoded_at IS NOT NULL
             THEN coalesce(v.fully_encoded_at, EXCLUDED.fully_encoded_at) END,
-        synced_at = EXCLUDED.synced_at"""
+        synced_at = EXCLUDED.synced_at,
+        provider_created_at = coalesce(EXCLUDED.provider_created_at, v.provider_created_at)"""
 
 
-def put(connection: Connection, video: Held, facts: Facts, ready_at: datetime | None) -> None:
+def put(
+    connection: Connection,
+    video: Held,
+    facts: Facts,
+    ready_at: datetime | None,
+    created_at: datetime | None = None,
+) -> None:
     """Record what Stream says of a video; what it leaves out stays. A second call changes `synced_at` only."""
     values = {
         "uid": video.uid,
@@ -55,6 +63,7 @@ def put(connection: Connection, video: Held, facts: Facts, ready_at: datetime | 
         "meta": Jsonb(video.meta),
         "playable": facts.playable,
         "ready_at": ready_at,
+        "created_at": created_at,
         "encoded": facts.fully_encoded,
     }
     connection.execute(_PUT, values)
@@ -80,7 +89,8 @@ def link(
     )
     connection.execute(
         "INSERT INTO component_video (component_id, provider_id, source_sha1, compressed, linked_at)"
-        " VALUES (%s, %s, %s, %s, now()) ON CONFLICT (component_id, provider, provider_id) DO NOTHING",
+        " VALUES (%s, %s, %s, %s, now()) ON CONFLICT (component_id, provider, provider_id)"
+        " DO UPDATE SET state = 'pending', retired_at = NULL WHERE component_video.state = 'retired'",
         [component_id, provider_id, source_sha1, compressed],
     )
     if row and row[0] and not playable:
@@ -113,10 +123,13 @@ def make_current(connection: Connection, component_id: str, provider_id: str) ->
 
 
 def pending(connection: Connection, provider_id: str) -> list[str]:
-    """Return the components whose link to this video waits for it to be playable, and lock them."""
+    """Return the components whose link to this video waits for it to be playable, and lock them.
+
+    The links are locked too, so that one which another run retires meanwhile is seen to be so, and left out.
+    """
     rows = connection.execute(
         "SELECT c.id::text FROM component c JOIN component_video cv ON cv.component_id = c.id"
-        " WHERE cv.provider_id = %s AND cv.state = 'pending' ORDER BY c.id FOR UPDATE OF c",
+        " WHERE cv.provider_id = %s AND cv.state = 'pending' ORDER BY c.id FOR UPDATE OF c, cv",
         [provider_id],
     )
     return [row[0] for row in rows]

@@ -202,8 +202,10 @@ class Video(SQLModel, table=True):
         UniqueConstraint("provider", "provider_id", name="video_provider_provider_id_key"),
         CheckConstraint("processing_progress BETWEEN 0 AND 100", name="video_processing_progress_check"),
         CheckConstraint("duration_seconds >= 0", name="video_duration_seconds_check"),
+        CheckConstraint("source_seconds >= 0", name="video_source_seconds_check"),
         CheckConstraint("size_bytes >= 0", name="video_size_bytes_check"),
         Index("video_status_idx", "status"),
+        Index("video_next_check_at_idx", "next_check_at"),
         Index("video_created_at_idx", "created_at"),
     )
 
@@ -229,9 +231,13 @@ class Video(SQLModel, table=True):
         default_factory=dict,  # the column is called metadata, a name that SQLModel keeps for itself
         sa_column=Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     )
+    source_seconds: float | None = _number()  # duration of what was sent
+    provider_created_at: datetime | None = _time()  # when the provider created it, by its own clock
+    state_since: datetime | None = _time(now=True)  # since when it has the status that it has
     ready_at: datetime | None = _time()
     fully_encoded_at: datetime | None = _time()
-    synced_at: datetime | None = _time()
+    synced_at: datetime | None = _time()  # when the provider was last asked
+    next_check_at: datetime | None = _time()  # when it is to be asked again; null: now
     created_at: datetime | None = _time(now=True)
     updated_at: datetime | None = _time(now=True)
 

@@ -9,7 +9,7 @@ Times are the server's, so hosts need not agree on the hour.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -60,9 +60,9 @@ class LeaseLost(BusyError):
     """Another run has taken the upload over; this one has changed nothing since and must leave it alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claim:
-    """An upload that this run works at, as it was when the run got hold of it."""
+    """An upload that this run works at, as far as the run knows. It goes with the work: see `become`."""
 
     id: str
     run_id: int
@@ -72,10 +72,18 @@ class Claim:
     url: str | None = field(repr=False)
     artifact_sha1: str | None
     artifact_bytes: int | None
-    attempts: int  # times that Stream was asked to create it
+    attempts: int  # times that Stream was asked to create it before this run took hold of it
     asked_at: datetime | None
     asked_seconds: float | None  # since then, when it was claimed
     created_at: datetime
+
+    def become(self, other: Claim) -> None:
+        """Be the claim on another upload from now on: the former is given up, and that one begun in its place.
+
+        So whoever holds this claim accounts for the upload that the work is at, whatever error it ends with.
+        """
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
 
 
 _CLAIM = """id::text, run_id, source_sha1, state::text, provider_id, upload_url, artifact_sha1, artifact_bytes,
@@ -151,6 +159,20 @@ def renew(connection: Connection, run_id: int) -> None:
         f"UPDATE upload SET lease_until = {_LEASE} WHERE run_id = %s AND {OPEN_UPLOAD} AND lease_until IS NOT NULL",
         [run_id],
     )
+
+
+def hold(connection: Connection, claim: Claim) -> None:
+    """Prove that the upload is still this run's, and renew its lease. Raises LeaseLost.
+
+    To be called before anything of it is deleted on Stream: a run that slept meanwhile would delete what another has
+    brought to its end.
+    """
+    done = connection.execute(
+        f"UPDATE upload SET lease_until = {_LEASE} WHERE id = %s AND run_id = %s AND {OPEN_UPLOAD}",
+        [claim.id, claim.run_id],
+    )
+    if done.rowcount != 1:
+        raise _lost()
 
 
 def decide(

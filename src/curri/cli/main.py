@@ -14,13 +14,13 @@ import typer
 from typer.core import TyperGroup
 
 from curri import __version__
-from curri.cli import db, sandbox, upload
+from curri.cli import db, sandbox, upkeep, upload
 from curri.cli.commands import app
 from curri.cli.output import Output
 from curri.cli.session import Start
 from curri.errors import CurriError, ExitCode, Interrupted, Terminated
 
-__all__ = ["app", "db", "main", "sandbox", "upload"]
+__all__ = ["app", "db", "main", "sandbox", "upkeep", "upload"]
 
 
 class _Group(TyperGroup):
@@ -54,7 +54,7 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "") not in ("", "0", "false"))
     start = Start(output, _load_env_file())
-    _catch_signals()
+    _catch_signals(output)
     code: int | str | None = ExitCode.BUG
     try:
         app(obj=start)
@@ -84,13 +84,14 @@ def _load_env_file() -> frozenset[str]:
     return added
 
 
-def _catch_signals() -> None:
+def _catch_signals(output: Output) -> None:
     """Make Ctrl-C and SIGTERM end the run in order; a second one ends it at once, which is safe too."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, leave)
         signal.signal(signal.SIGTERM, leave)
-        if sys.stderr.isatty():
+        output.stopping = True
+        if sys.stderr.isatty() and not output.rows:
             # What is in flight may take a while to come to its end. Not through Python's buffers: a signal may come
             # while one of them is being written to.
             os.write(sys.stderr.fileno(), b"\ncurri: stopping; once more stops at once\n")
@@ -100,6 +101,9 @@ def _catch_signals() -> None:
         raise Interrupted("stopped by Ctrl-C", hint=hint)
 
     def leave(number: int, _frame: FrameType | None) -> None:
+        if output.rows:  # back to where the rows began, away with them, and the cursor is seen again
+            up = f"\x1b[{output.rows - 1}A" if output.rows > 1 else ""
+            os.write(sys.stderr.fileno(), f"\r{up}\x1b[J\x1b[?25h".encode())
         os._exit(ExitCode.TERMINATED if number == signal.SIGTERM else ExitCode.INTERRUPTED)
 
     signal.signal(signal.SIGINT, stop)

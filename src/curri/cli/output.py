@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,11 +19,18 @@ SCHEMA = 1
 MANY_FILES = 3
 """More files than this with one fate in one lesson share a line, unless --verbose."""
 
+WORD = 9
+"""Columns of the first word of a line."""
+
+NARROWEST = 20
+"""Columns below which a terminal breaks lines as it likes."""
+
 MANY_LINES = 100
 """More lines than this are cut short, unless --verbose."""
 
 STYLES = {"new": "green", "restored": "green", "removed": "red", "blocked": "bold red", "problem": "bold red"}
 STYLES |= {"sent": "green", "failed": "bold red", "send": "green", "encode": "yellow", "rendition": "cyan"}
+STYLES |= {"fail": "bold red"}
 STYLES |= {"changed": "yellow", "moved": "cyan", "warning": "yellow", "ok": "green"}
 
 
@@ -36,21 +44,35 @@ class Output:
         self.command: str | None = None
         self.out = out or sys.stdout
         self.err = err or sys.stderr
+        self.rows = 0
+        """Lines of progress that stand on the terminal now, the cursor in the last of them."""
+        self.stopping = False
+        """Whether a signal asked the run to end: told in the progress, where that stands in the way of a line."""
         self._ended = False
 
     # --- lines
 
     def line(self, text: str, *, word: str = "", to: IO[str] | None = None) -> None:
-        """Print a line, its first word in colour if a terminal reads it."""
+        """Print a line, its first word in colour and the rest broken between words if a terminal reads it."""
         stream = to or self.out
-        if word and stream.isatty() and word in STYLES:
-            from rich.console import Console
-            from rich.text import Text
-
-            styled = Text.assemble((f"{word:<9}", STYLES[word]), " ", text)
-            Console(file=stream, highlight=False, soft_wrap=True).print(styled)
+        if not stream.isatty():
+            stream.write(f"{word:<{WORD}} {text}\n" if word else f"{text}\n")
             return
-        stream.write(f"{word:<9} {text}\n" if word else f"{text}\n")
+        from rich.console import Console
+        from rich.text import Text
+
+        first, *more = _fitted(text, stream, WORD + 1 if word else 0)
+        styled = Text.assemble((f"{word:<{WORD}}", STYLES.get(word, "")), " ", first) if word else Text(first)
+        console = Console(file=stream, highlight=False, soft_wrap=True)
+        console.print(styled)
+        for each in more:
+            console.print(Text(each))
+
+    def below(self, text: str) -> None:
+        """Say more of the line before, unless --quiet or --json."""
+        if not (self.quiet or self.as_json):
+            lines = _fitted(" " * (WORD + 1) + text, self.out, WORD + 1)
+            self.out.write("".join(f"{line}\n" for line in lines))
 
     def emit(self, kind: str, **values: Any) -> None:
         """Print one JSON object."""
@@ -152,14 +174,83 @@ class Output:
     def error(self, error: CurriError) -> None:
         """Print an error: what happened, where, what to do. It ends the run."""
         self.problem(error)
-        self.summary(error.exit_code, run_id=error.run_id, error=error)
+        self.summary(error.exit_code, run_id=error.run_id, counts=error.counts, error=error)
 
     def problem(self, error: CurriError) -> None:
         """Print what is wrong, on standard error."""
-        text = f"curri: {error.message}\n"
-        text += f"  in: {error.where}\n" if error.where else ""
-        text += f"  hint: {error.hint}\n" if error.hint else ""
-        self.err.write(text)
+        lines = [f"curri: {error.message}"]
+        lines += [f"  in: {error.where}"] if error.where else []
+        lines += [f"  hint: {error.hint}"] if error.hint else []
+        for line in lines:
+            self.err.write("".join(f"{part}\n" for part in _fitted(line, self.err, 4)))
+
+
+_COMMAND = re.compile(r"`[^`]+`|(?<=: )curri .*")
+_JOINED = "\ue000"  # one column wide, and in no text of ours
+
+
+def _fitted(text: str, stream: IO[str], indent: int) -> list[str]:
+    """Return `text` in lines that fit the terminal, broken between words, `indent` before all but the first.
+
+    Addresses, paths and commands are never broken: the terminal does that so that they can be copied whole. One line
+    where no terminal reads it: that is a line for grep.
+    """
+    if not stream.isatty():
+        return [text]
+    from rich.cells import cell_len
+    from rich.console import Console
+
+    begin = len(text) - len(text.lstrip(" "))
+    width = Console(file=stream).width - max(begin, indent)
+    if width < NARROWEST:
+        return [text]
+    words = _COMMAND.sub(lambda found: found[0].replace(" ", _JOINED), text.strip()).split(" ")
+    lines = [words[0]]
+    for word in words[1:]:
+        if cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    lines = [line.replace(_JOINED, " ") for line in lines]
+    return [" " * begin + lines[0], *(" " * indent + line for line in lines[1:])]
+
+
+def size_text(size: float) -> str:
+    """Return bytes for people: 16.7 MB."""
+    unit, factor = _unit(size)
+    return f"{size / factor:.1f} {unit}" if factor > 1 else f"{size:.0f} {unit}"
+
+
+def amount(done: float, total: float, between: str = " of ") -> str:
+    """Return a part of a whole in the unit of the whole: 0.4 of 16.7 MB."""
+    unit, factor = _unit(total)
+    digits = 1 if factor > 1 else 0
+    return f"{done / factor:.{digits}f}{between}{total / factor:.{digits}f} {unit}"
+
+
+def rate_text(rate: float) -> str:
+    """Return bytes a second for people."""
+    return f"{size_text(rate)}/s"
+
+
+def clock_text(seconds: float) -> str:
+    """Return a duration as a clock shows it: 0:40, 12:05, 1:00:00."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def counted(number: float, thing: str) -> str:
+    """Return a number of things: 1 video, 2 videos."""
+    return f"{number:.0f} {thing}{'' if number == 1 else 's'}"
+
+
+def _unit(size: float) -> tuple[str, float]:
+    # From 999,950 on a kilobyte with one digit would read 1000.0.
+    return next(((unit, factor) for unit, factor in _UNITS if size >= 0.99995 * factor), ("B", 1.0))
+
+
+_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 class _Line(NamedTuple):
@@ -196,7 +287,7 @@ def _gathered(lines: Iterable[_Line]) -> Iterable[_Line]:
 def _sentence(report: Report) -> str:
     """Return the closing line of a run."""
     counts = report.counts
-    size = ", ".join(_counted(counts.get(f"{thing}s", 0), thing) for thing in ("course", "lesson", "file"))
+    size = ", ".join(counted(counts.get(f"{thing}s", 0), thing) for thing in ("course", "lesson", "file"))
     parts = [
         f"{counts[word]} {word}"
         for word in ("new", "changed", "moved", "restored", "removed", "blocked")
@@ -207,7 +298,3 @@ def _sentence(report: Report) -> str:
         state = "the catalog is up to date" if not parts else ", ".join(parts)
         return f"nothing to do: {size}; {state}"
     return f"{size}: {', '.join(parts) or 'details refreshed'}; the catalog {verb} up to date"
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

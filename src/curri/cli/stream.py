@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 from curri import config
-from curri.config import Settings
+from curri.config import Loaded, Settings
 from curri.flow.preflight import Credentials
 from curri.flow.upload import Means
 from curri.flow.worker import Labels
@@ -16,13 +19,20 @@ def credentials_of(settings: Settings) -> Credentials:
     return Credentials(settings.cloudflare_account_id, Secret(token) if token else None, settings.stream_url)
 
 
-def means_of(settings: Settings) -> Means:
+def means_of(loaded: Loaded) -> Means:
     """Return what an upload works with. Raises ConfigError if the token's file cannot be read."""
+    settings = loaded.settings
+
+    @cache
+    def labels(root: str) -> Labels:
+        own = [config.of_curriculum(loaded, Path(root), name) for name in ("managed_by", "program")]
+        return Labels(*map(str, own))
+
     return Means(
         credentials=credentials_of(settings),
         home=settings.home,
         ffmpeg=settings.ffmpeg,
-        labels=Labels(settings.managed_by, settings.program),
+        labels=labels,
         transfers=settings.transfers,
         encoders=settings.encoders,
         bwlimit=settings.bwlimit,

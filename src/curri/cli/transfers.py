@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Protocol
 
-from rich.markup import escape
-
-from curri.cli.output import Output
+from curri.cli.output import Output, amount, clock_text, rate_text
 from curri.cli.progress import INTERVAL
 from curri.flow.worker import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.console import RenderableType
+    from rich.live import Live
+
+Clock = Callable[[], float]
+
+WINDOW = 120.0
+"""Seconds over which the rate is the mean: Stream acknowledges whole chunks, which may be a minute apart."""
+WIDE = 60
+"""Columns of a terminal from which on a row has a bar and bytes; below there is room for a percentage."""
+BAR = 10
+MARGIN = 4
+"""Columns left free at the right: the terminal writes ^C there, and would go to another line if there was no room."""
+REFRESHES = 4
+"""Times a second that the rows are drawn anew."""
 
 
 class Shown(Progress, Protocol):
@@ -40,51 +52,101 @@ class Silent:
         write()
 
 
-class _Counted:
-    """The sums that both ways of showing need: bytes acknowledged by Stream, and videos that ended."""
+class Sums:
+    """What all videos come to: bytes that Stream acknowledged, their rate, and the time that is left.
 
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
+    Not locked: whoever holds it sees to that.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.videos = self.ended = 0
-        self.total = self.done = 0  # bytes; the total shrinks as encodes turn out smaller than they might
-        self._at: dict[str, int] = {}
+        self._most = 0  # bytes, as long as not every encode is made
+        self._sizes: dict[str, int] = {}  # of the files that are sent
+        self._at: dict[str, int] = {}  # acknowledged bytes of each
+        self._before = 0  # bytes that were on Stream when their file's turn came
+        self._samples: deque[tuple[float, int]] = deque()  # (time, bytes sent by this run)
 
-    def acknowledge(self, name: str, acknowledged: int) -> None:
-        """Stream holds so many bytes of a video. What was there before this run counts as done too."""
-        self.done += acknowledged - self._at.get(name, 0)
+    def start(self, videos: int, size: int) -> None:
+        self.videos, self._most = videos, size
+
+    def acknowledge(self, name: str, acknowledged: int, size: int) -> None:
+        """Stream holds so many bytes of a file. What it held when this was first said was not sent by this run."""
+        if name not in self._at:
+            self._before += acknowledged
         self._at[name] = acknowledged
+        self._sizes[name] = size
+        now = self._clock()
+        while len(self._samples) > 1 and self._samples[1][0] <= now - WINDOW:
+            self._samples.popleft()
+        self._samples.append((now, self.done - self._before))
+
+    def end(self, name: str) -> None:
+        """A video is done with: whatever is not on Stream by now will not come."""
+        self.ended += 1
+        self._sizes[name] = self._at.get(name, 0)
+
+    @property
+    def done(self) -> int:
+        """Bytes that are on Stream."""
+        return sum(self._at.values())
+
+    @property
+    def exact(self) -> bool:
+        """Whether the total is known, and no encode can turn out smaller any more."""
+        return len(self._sizes) >= self.videos
+
+    @property
+    def total(self) -> int:
+        """Bytes in the end: as it is known, or at most."""
+        known = sum(self._sizes.values())
+        return known if self.exact else max(known, self._most)
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second, lately; 0 if that cannot be said yet."""
+        if not self._samples:
+            return 0.0
+        since, before = self._samples[0]
+        seconds = self._clock() - since
+        return (self.done - self._before - before) / seconds if seconds > 0 else 0.0
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left at this rate; None if that cannot be said."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
 
 
 class Lines:
     """A plain line per interval, for logs and cron mail."""
 
-    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: IO[str], clock: Clock = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._sums = _Counted()
+        self._lock = threading.Lock()
+        self._sums = Sums(clock)
         self._encoding: dict[str, str] = {}
-        self._began = self._last = clock()
+        self._last = clock()
 
     def start(self, videos: int, size: int) -> None:
-        self._sums.videos, self._sums.total = videos, size
-        self._began = self._last = self._clock()
+        self._sums.start(videos, size)
+        self._last = self._clock()
 
     def encoding(self, name: str, seconds: float, duration: float) -> None:
-        with self._sums.lock:
-            share = min(seconds / duration, 1.0) if duration else 0.0
-            self._encoding[name] = f"{name} {share:.0%}"
+        with self._lock:
+            self._encoding[name] = f"{name} {_share(seconds, duration):.0%}"
             self._line()
 
-    def sending(self, name: str, acknowledged: int, size: int) -> None:  # noqa: ARG002 - a line tells of all together
-        with self._sums.lock:
+    def sending(self, name: str, acknowledged: int, size: int) -> None:
+        with self._lock:
             self._encoding.pop(name, None)
-            self._sums.acknowledge(name, acknowledged)
+            self._sums.acknowledge(name, acknowledged, size)
             self._line()
 
     def ended(self, name: str) -> None:
-        with self._sums.lock:
+        with self._lock:
             self._encoding.pop(name, None)
-            self._sums.ended += 1
+            self._sums.end(name)
 
     def beside(self, write: Callable[[], None]) -> None:
         write()
@@ -95,87 +157,131 @@ class Lines:
             return
         self._last = now
         sums = self._sums
-        rate = sums.done / (now - self._began)
+        parts = [
+            _videos(sums),
+            amount(sums.done, sums.total, " of " if sums.exact else " of at most "),
+        ]
+        if sums.left is not None:
+            parts += [rate_text(sums.rate), f"{sums.left / 60:.0f} min left"]
         encoding = f"; encoding {', '.join(self._encoding.values())}" if self._encoding else ""
-        self._stream.write(
-            f"curri: {sums.ended} of {sums.videos} videos, {sums.done / 1e9:.2f} of at most {sums.total / 1e9:.2f} GB,"
-            f" {rate / 1e6:.1f} MB/s{encoding}\n"
-        )
+        self._stream.write(f"curri: {', '.join(parts)}{encoding}\n")
         self._stream.flush()
 
 
 class Rows:
-    """A row for each video at work, and one for all, on a terminal."""
+    """A row for each video at work, and below them one for all, on a terminal; nothing before the start."""
 
-    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-        from rich.table import Column
-
-        self._clock = clock
-        self._began = clock()
-        self._sums = _Counted()
-        self._tasks: dict[str, TaskID] = {}
-        self.rich = RichProgress(
-            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-            BarColumn(bar_width=10),
-            TextColumn("{task.fields[amount]}", table_column=Column(no_wrap=True, justify="right")),
-            TimeRemainingColumn(compact=True),
-            console=Console(file=stream),
-            transient=True,
-            expand=True,
-        )
-        self._all = self.rich.add_task("", total=None, visible=False, amount="")
+    def __init__(self, output: Output, clock: Clock = time.monotonic) -> None:
+        self._output = output
+        self._lock = threading.Lock()  # of what is shown
+        self._screen = threading.Lock()  # of who draws; taken first
+        self._sums = Sums(clock)
+        self._work: dict[str, tuple[str, float, str]] = {}  # name -> what is done, how far (0 to 1), and in bytes
+        self._live: Live | None = None
 
     def start(self, videos: int, size: int) -> None:
-        self._began = self._clock()
-        self._sums.videos, self._sums.total = videos, size
-        self._show_all()
+        self._sums.start(videos, size)
+        with self._screen:
+            if videos:
+                self._draw()
 
     def encoding(self, name: str, seconds: float, duration: float) -> None:
-        with self._sums.lock:
-            share = min(seconds / duration, 1.0) if duration else 0.0
-            self._row(name, f"encode {name}", seconds, duration, f"{share:.0%}")
+        with self._lock:
+            self._work[name] = ("encode", _share(seconds, duration), "")
 
     def sending(self, name: str, acknowledged: int, size: int) -> None:
-        with self._sums.lock:
-            self._sums.acknowledge(name, acknowledged)
-            self._row(name, f"send   {name}", acknowledged, size, f"{acknowledged / 1e6:.1f} of {size / 1e6:.1f} MB")
-            self._show_all()
+        with self._lock:
+            self._sums.acknowledge(name, acknowledged, size)
+            self._work[name] = ("send", _share(acknowledged, size), amount(acknowledged, size))
 
     def ended(self, name: str) -> None:
-        with self._sums.lock:
-            self._sums.ended += 1
-            if (task := self._tasks.pop(name, None)) is not None:
-                self.rich.remove_task(task)
-            self._show_all()
+        with self._lock:
+            self._sums.end(name)
+            self._work.pop(name, None)
 
     def beside(self, write: Callable[[], None]) -> None:
-        """Take the rows away, and show them again below what was written."""
-        with self._sums.lock:
-            self.rich.stop()
+        """Take the rows away, and draw them again below what was written."""
+        with self._screen:
+            drawn = self._live is not None
+            self._clear()
             write()
-            self.rich.start()
+            if drawn:
+                self._draw()
 
-    def _row(self, name: str, what: str, done: float, total: float, amount: str) -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self.rich.add_task(escape(what), total=total or None, amount=amount)
-        self.rich.update(
-            self._tasks[name], description=escape(what), completed=done, total=total or None, amount=amount
+    def close(self) -> None:
+        """Take the rows away for good."""
+        with self._screen:
+            self._clear()
+
+    def _draw(self) -> None:
+        # A new one each time: it would go up over the rows of its former life, and over what was written meanwhile.
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(
+            get_renderable=self._shown,
+            console=Console(file=self._output.err),
+            refresh_per_second=REFRESHES,
+            transient=True,
         )
+        self._live.start(refresh=True)
 
-    def _show_all(self) -> None:
+    def _clear(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+            self._output.rows = 0
+
+    def _shown(self) -> RenderableType:
+        from rich.console import Console
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        width = Console(file=self._output.err).width
+        wide = width >= WIDE
+        table = Table.grid(padding=(0, 1, 0, 0), expand=True)
+        table.width = max(width - MARGIN, 1)
+        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        if wide:
+            table.add_column(width=BAR)
+        table.add_column(no_wrap=True, justify="right")
+        rows = self.rows(wide=wide)
+        for label, share, size in rows:
+            bar = [ProgressBar(total=1.0, completed=share, width=BAR)] if wide else []
+            table.add_row(Text(label), *bar, Text(size))
+        self._output.rows = len(rows)
+        return table
+
+    def rows(self, *, wide: bool) -> list[tuple[str, float, str]]:
+        """Return label, share done (0 to 1) and how much that is, for each video at work and then for all."""
+        with self._lock:
+            shown = [
+                (f"{what:<6} {name}", share, size if wide and size else f"{share:.0%}")
+                for name, (what, share, size) in self._work.items()
+            ]
+            return [*shown, self._all(wide=wide)]
+
+    def _all(self, *, wide: bool) -> tuple[str, float, str]:
         sums = self._sums
-        rate = sums.done / max(self._clock() - self._began, 0.1)
-        self.rich.update(
-            self._all,
-            description=f"{sums.ended} of {sums.videos} videos",
-            completed=sums.done,
-            total=sums.total or None,
-            visible=sums.videos > 0,
-            amount=f"{sums.done / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s",
-        )
+        left = sums.left
+        size = amount(sums.done, sums.total)
+        if self._output.stopping:
+            return "stopping; once more: at once", _share(sums.done, sums.total), size if wide else ""
+        if sums.ended >= sums.videos:
+            return f"{_videos(sums)}, waiting for Stream" if wide else "waiting for Stream", 1.0, size
+        parts = [_videos(sums) if wide else f"{sums.ended} of {sums.videos}"]
+        if left is not None:
+            parts += [rate_text(sums.rate), f"{clock_text(left)} left"] if wide else [f"{clock_text(left)} left"]
+        return ", ".join(parts), _share(sums.done, sums.total), size
+
+
+def _videos(sums: Sums) -> str:
+    return f"{sums.ended} of {sums.videos} video{'' if sums.videos == 1 else 's'}"
+
+
+def _share(done: float, total: float) -> float:
+    return min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
 
 
 @contextmanager
@@ -184,8 +290,10 @@ def sending(output: Output) -> Iterator[Shown]:
     if output.quiet:
         yield Silent()
     elif output.err.isatty():
-        rows = Rows(output.err)
-        with rows.rich:
+        rows = Rows(output)
+        try:
             yield rows
+        finally:
+            rows.close()
     else:
         yield Lines(output.err)

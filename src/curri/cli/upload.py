@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from curri import __version__
 from curri.cli.commands import Courses, DryRun, app
+from curri.cli.output import counted, size_text
 from curri.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def upload(  # noqa: PLR0913 - the parameters are the options of the command
     from curri.plan.uploads import Selection
 
     flags = {"transfers": transfers, "encoders": encoders, "bwlimit": bwlimit}
-    settings = session.settings(flags=flags).settings
+    means = means_of(session.settings(flags=flags))
     options = flow.Options(
         Selection(course or (), lesson or (), kind or ()),
         dry_run=dry_run,
@@ -85,7 +87,6 @@ def upload(  # noqa: PLR0913 - the parameters are the options of the command
         max_uploads=max_uploads,
         max_minutes=max_minutes,
     )
-    means = means_of(settings)
     with session.catalog() as database, progress.sending(session.output) as bar:
         report = flow.run(
             database,
@@ -111,35 +112,39 @@ def _item(output: Output, item: Item) -> None:
     if word in ("failed", "blocked"):
         output.line(f"{item.path}: {item.reason}", word=word, to=output.err)
     elif word == "done":
-        output.say(f"{item.path} -> {item.name} ({_size(item.size)}, {item.reason})", word="sent")
+        output.say(f"{item.path} -> {item.name}", word="sent")
+        output.below(f"{size_text(item.size)}, {item.reason}")
         if item.watch:
-            output.say(f"{'':9} {item.watch}")
+            output.below(item.watch)
     elif output.verbose:
         output.say(f"{item.path}: {item.reason}", word="unchanged")
     output.out.flush()
 
 
 def _plan(output: Output, report: Report) -> None:
-    """Print what a run would do."""
+    """Print what a run would do. What a single video costs is less than a cent, so that is told of all together."""
     if output.as_json:
         for each in report.planned:
             output.emit("plan", **asdict(each))
     for each in report.planned:
+        if each.action == "none":
+            output.say(f"{each.path}: {each.why}", word="fail")
+            continue
+        output.say(f"{each.path} -> {each.name}", word="send" if each.action == "passthrough" else each.action)
         most = "at most " if each.action == "encode" else ""
-        output.say(
-            f"{each.path} -> {each.name} ({most}{_size(each.size)}, {each.minutes:.1f} min,"
-            f" {each.usd_per_month:.4f} USD a month)",
-            word="send" if each.action == "passthrough" else each.action,
-        )
-        output.say(f"{'':9} {each.due}; {each.why}")
+        output.below(f"{each.due}, {most}{size_text(each.size)}, {each.minutes:.1f} min; {each.why}")
     counts = report.counts
-    if not report.planned:
-        output.say(f"nothing to do{_rest(report)}")
-    else:
+    sent = [each for each in report.planned if each.action != "none"]
+    bad = len(report.planned) - len(sent)
+    rest = _rest({"would fail": bad, **_others(report)})
+    if sent:
+        most = "at most " if any(each.action == "encode" for each in sent) else ""
         output.say(
-            f"{len(report.planned)} videos would be sent: at most {_size(int(counts['bytes']))},"
-            f" {counts['minutes']:.1f} minutes, {counts['usd_per_month']:.2f} USD a month{_rest(report)}"
+            f"{counted(len(sent), 'video')} would be sent: {most}{size_text(sum(each.size for each in sent))},"
+            f" {counts['minutes']:.1f} minutes, {_dollars(counts['usd_per_month'])} a month{rest}"
         )
+    else:
+        output.say(f"{'nothing can be sent' if bad else 'nothing to do'}{rest}")
     if report.planned and report.not_asked:
         output.say(f"Stream was not asked whether there is room: {report.not_asked} is not set")
     if report.problem is not None:
@@ -149,23 +154,25 @@ def _plan(output: Output, report: Report) -> None:
 def _sentence(output: Output, report: Report) -> None:
     """Print the closing line of a run."""
     counts = report.counts
+    rest = _rest(_others(report))
     if not counts["uploaded"]:
         nothing = "nothing to do" if not (counts["failed"] or counts["blocked"]) else "nothing was sent"
-        output.say(f"{nothing}{_rest(report)}")
+        output.say(f"{nothing}{rest}")
         return
-    size = _size(int(counts["bytes"]))
-    output.say(f"{counts['uploaded']} videos sent: {size}, {counts['minutes']:.1f} minutes{_rest(report)}")
+    size = size_text(counts["bytes"])
+    output.say(f"{counted(counts['uploaded'], 'video')} sent: {size}, {counts['minutes']:.1f} minutes{rest}")
 
 
-def _rest(report: Report) -> str:
-    """Return what else there is to say of a run: "; 3 unchanged, 1 failed"."""
+def _others(report: Report) -> dict[str, float]:
     words = {"unchanged": "unchanged", "failed": "failed", "blocked": "blocked", "left": "left for another run"}
-    parts = [f"{report.counts[key]:.0f} {word}" for key, word in words.items() if report.counts[key]]
+    return {word: report.counts[key] for key, word in words.items()}
+
+
+def _rest(numbers: Mapping[str, float]) -> str:
+    """Return what else there is to say of a run: "; 3 unchanged, 1 failed"."""
+    parts = [f"{number:.0f} {word}" for word, number in numbers.items() if number]
     return f"; {', '.join(parts)}" if parts else ""
 
 
-def _size(size: int) -> str:
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} B"
+def _dollars(usd: float) -> str:
+    return f"{usd:.2f} USD" if usd >= 0.01 or not usd else "less than 0.01 USD"

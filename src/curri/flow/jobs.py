@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curri.media.prepare import Workshop, examine, plan
-from curri.media.probe import Probed, Unusable
+from curri.media.probe import Flaw, Probed, Unusable
 from curri.media.recipe import Action, most_bytes
 from curri.media.renditions import Rendition
 from curri.model import AssetRow, RecordedVideo, Result
@@ -31,15 +31,22 @@ class Job:
     doubtful: bool  # the stat is not as recorded: the bytes must be compared first
     rendition: Path | None
     probed: Probed | Unusable
-    action: str  # passthrough, encode or rendition
+    action: str  # passthrough, encode or rendition; none if it cannot be sent
     why: str
-    size: int  # bytes to send: known, or the most that an encode will take
+    size: int  # bytes to send: known, or the most that an encode will take; 0 if it cannot be sent
     encodes: bool  # needs ffmpeg, and time
 
     @property
     def seconds(self) -> float:
         """Duration; 0 if the file is no video."""
         return self.probed.duration if isinstance(self.probed, Probed) else 0.0
+
+    @property
+    def needs_ffmpeg(self) -> bool:
+        """Whether an ffmpeg decides about it: one encodes or checks, finds a duration, or converts colours."""
+        if isinstance(self.probed, Unusable):
+            return self.probed.flaw is Flaw.NO_DURATION
+        return self.encodes or self.probed.video.hdr is not None
 
     @property
     def minutes(self) -> float:
@@ -111,7 +118,7 @@ def _job(
     probed = examine(path, workshop)
     job = Job(video, name, judgement, path, 0, False, rendition, probed, "", "", size, False)
     if isinstance(probed, Unusable):
-        return replace(job, action="none", why=f"{probed.flaw}: {probed.why}")
+        return replace(job, action="none", why=f"{probed.flaw}: {probed.why}", size=0)
     decision = plan(probed, workshop)
     if rendition is not None and video.rendition is not None:
         why = f"{printable(rendition.name)} lies beside it"
@@ -134,12 +141,13 @@ def limited(jobs: list[Job], uploads: int | None, minutes: float | None) -> tupl
     over; shorter ones behind it may still fit.
     """
     chosen: list[Job] = []
-    total = 0.0
+    total = 0  # whole seconds: a sum of fractions of minutes would pass a limit that it meets
     for job in jobs:
         if uploads is not None and len(chosen) >= uploads:
             break
-        if minutes is not None and total + job.minutes > minutes:
+        billed = round(job.minutes * 60)
+        if minutes is not None and total + billed > round(minutes * 60, 3):
             continue
         chosen.append(job)
-        total += job.minutes
+        total += billed
     return chosen, len(jobs) - len(chosen)

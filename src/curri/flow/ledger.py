@@ -27,12 +27,12 @@ class Entry:
 
 @contextmanager
 def entry(database: Database, command: str, arguments: Mapping[str, Any], version: str) -> Iterator[Entry]:
-    """Record a run from its begin to its end, also if it ends with an error, which then carries the run's id."""
+    """Record a run from its begin to its end, also if it ends with an error, which then carries id and counts."""
     mine = Entry(runs.begin(database, command, arguments, version))
     try:
         yield mine
     except CurriError as error:
-        error.run_id = mine.run_id
+        error.run_id, error.counts = mine.run_id, mine.counts
         with suppress(DatabaseError):  # the first error is the one to report; a run without an end was cut off
             runs.end(database, mine.run_id, error.exit_code, mine.counts)
         raise

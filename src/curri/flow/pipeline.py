@@ -6,10 +6,12 @@ lines idle, and the next encode is made while the last one is sent.
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from curri.errors import Interrupted
 from curri.flow.jobs import Item, Job
@@ -36,6 +38,8 @@ class Pipeline:
         self._ready: deque[Package] = deque()
         self._encoding = 0
         self._error: BaseException | None = None
+        self._ended: list[int] = []  # the threads that came to their end
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung by each of them
 
     def run(self, jobs: Sequence[Job], every: float, tick: Callable[[], None]) -> None:
         """Work until all jobs are done, calling `tick` (it may raise) every so many seconds.
@@ -47,15 +51,13 @@ class Pipeline:
         self._direct.extend(job for job in jobs if not job.encodes)
         threads = [self._thread(self._encode) for _ in range(min(self._encoders, len(self._to_encode)))]
         threads += [self._thread(self._send) for _ in range(min(self._transfers, len(jobs)))]
-        begun: list[threading.Thread] = []
         try:
             for thread in threads:
-                begun.append(thread)
                 thread.start()
-            self._watch(threads, every, tick)
+            self._watch(len(threads), every, tick)
         except BaseException as error:  # noqa: BLE001 - raised below, when no thread is left
             self._fail(error)
-            self._join([thread for thread in begun if thread.ident is not None])
+            self._wait(sum(thread.ident is not None for thread in threads))
         for package in self._ready:
             self._worker.give_up(package)
         if self._error is not None:
@@ -64,23 +66,34 @@ class Pipeline:
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
         return threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True)
 
-    def _watch(self, threads: list[threading.Thread], every: float, tick: Callable[[], None]) -> None:
+    def _watch(self, threads: int, every: float, tick: Callable[[], None]) -> None:
         due = time.monotonic() + every
-        while any(thread.is_alive() for thread in threads):
-            self._join(threads, TICK)
+        while len(self._ended) < threads:
+            self._rest()
             if time.monotonic() >= due:
                 tick()
                 due = time.monotonic() + every
 
-    def _join(self, threads: list[threading.Thread], seconds: float | None = None) -> None:
-        for thread in threads:
-            thread.join(seconds)
+    def _wait(self, threads: int) -> None:
+        while len(self._ended) < threads:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Return when a thread ended, or a moment later.
+
+        Not by `Thread.join`: up to Python 3.12 one that a signal's exception cuts short takes the thread for ended.
+        """
+        with suppress(queue.Empty):
+            self._bell.get(timeout=TICK)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as error:  # noqa: BLE001 - handed to the main thread, which raises it
             self._fail(error)
+        finally:
+            self._ended.append(threading.get_ident())
+            self._bell.put(None)
 
     def _fail(self, error: BaseException) -> None:
         """End the run: the first error counts, but a signal more than the stops that it caused."""

@@ -72,11 +72,22 @@ def stream(jobs: Sequence[Job], videos: Videos, ceiling: Ceiling) -> Usage:
     usage = videos.storage()
     minutes = sum(job.minutes for job in jobs if job.judgement.due != "resume")
     if usage.left is not None and minutes > usage.left:
-        raise failures.QuotaExceeded(
-            f"{minutes:.1f} minutes are to be uploaded, and {usage.left:.1f} of {usage.limit} are left",
-            hint=f"buy minutes, delete videos, or send a part of it: --max-minutes {int(usage.left)}",
-        )
+        raise _no_room(minutes, usage.left, usage.limit)
     busy = ceiling.count()
     if busy >= LIMIT:
         raise failures.failure(failures.TooManyProcessing, f"Stream is working on {busy} videos already")
     return usage
+
+
+def _no_room(minutes: float, left: float, limit: int | None) -> failures.QuotaExceeded:
+    """Return the error for more minutes than are left, with the way out that there is."""
+    if not limit:
+        return failures.QuotaExceeded(
+            "the account has no minutes for videos",
+            hint="subscribe to Stream in the dashboard, or let CLOUDFLARE_ACCOUNT_ID name another account",
+        )
+    part = f", or send a part of it: --max-minutes {int(left)}" if left >= 1 else ""
+    return failures.QuotaExceeded(
+        f"{max(minutes, 0.1):.1f} minutes are to be uploaded, and {left:.1f} of {limit} are left",
+        hint=f"buy minutes, or delete videos{part}",
+    )

@@ -87,14 +87,16 @@ class Sender:
     ) -> tuple[Claim, Delivered]:
         """Send what is missing, and link the video; returns the claim under which it arrived.
 
-        Raises Stopped, LeaseLost, and what stream and catalog raise; then the upload stays open where it stood.
+        Raises Stopped, LeaseLost, and what stream and catalog raise; then the upload stays open where it stood, and
+        the claim is on it, even if that is not the upload that was begun with.
         """
         for _ in range(TRIES):
             try:
+                fresh = claim.state != "sent"
                 uid = self._send(claim, parcel, stop, on_acknowledged)
-                return claim, self._link(claim, parcel, uid, fresh=claim.state != "sent")
+                return claim, self._link(claim, parcel, uid, fresh=fresh)
             except _Vanished as gone:
-                claim = self._begin_anew(claim, parcel, gone)
+                self._begin_anew(claim, parcel, gone)
         raise failures.failure(
             failures.Refused, f"the upload has vanished from Stream {TRIES} times", where=parcel.component_id
         )
@@ -102,7 +104,7 @@ class Sender:
     def discard(self, claim: Claim, stop: Stop) -> None:
         """Delete what an upload may have left on Stream, before it is given up. Raises what stream raises."""
         if claim.provider_id is not None:
-            self._videos.delete(claim.provider_id)
+            self._delete(claim, claim.provider_id)
         elif claim.attempts:
             self._resolve(claim, claim.asked_seconds or 0.0, stop, keep=False)
 
@@ -112,7 +114,7 @@ class Sender:
         """Bring all bytes to Stream; returns the id of the video."""
         artefact = parcel.artefact
         if claim.provider_id and (claim.artifact_sha1, claim.artifact_bytes) != (artefact.sha1, artefact.size):
-            self._videos.delete(claim.provider_id)
+            self._delete(claim, claim.provider_id)
             raise _Vanished("artefact-changed", "what is to be sent is another file than the one that was begun")
         self._decide(claim, parcel)
         if claim.provider_id is None:
@@ -166,6 +168,7 @@ class Sender:
             with suppress(CurriError):
                 Videos(self._client, Stop()).delete(made.uid)  # also when the run is being stopped
             raise
+        claim.state, claim.provider_id, claim.url = "created", made.uid, made.url.reveal()
         return made.uid, made.url
 
     def _fill(
@@ -198,20 +201,20 @@ class Sender:
             )
             self._chunk_size = min(self._chunk_size, sent.chunk_size)
         except (failures.NotFound, failures.UploadForbidden, failures.WrongUpload) as gone:
-            self._settle(uid, gone)
+            self._settle(claim, uid, gone)
         with self._database.transaction() as connection:
             uploads.sent(connection, claim, uid)
         self._ceiling.sent()
         return uid
 
-    def _settle(self, uid: str, gone: CurriError) -> None:
+    def _settle(self, claim: Claim, uid: str, gone: CurriError) -> None:
         """The upload cannot be used any more: return if its bytes are all there, else delete it and begin anew."""
         try:
             video = self._videos.get(uid)
         except failures.NotFound:
             raise _Vanished("upload-gone", gone.message) from gone
         if isinstance(gone, failures.WrongUpload) or not bytes_are_there(video):
-            self._videos.delete(uid)
+            self._delete(claim, uid)
             raise _Vanished("upload-gone", gone.message) from gone
 
     def _resolve(self, claim: Claim, age: float, stop: Stop, *, keep: bool = True) -> str | None:
@@ -226,23 +229,35 @@ class Sender:
             self._clock.pause(self._delay - age, stop)
             found = self._videos.created_with(claim.id, claim.created_at)
         complete = next((video for video in found if bytes_are_there(video)), None) if keep else None
-        for video in found:
-            if video is not complete:
-                self._videos.delete(video.uid)
+        self._delete(claim, *(video.uid for video in found if video is not complete))
         if complete is None:
             return None
         with self._database.transaction() as connection:
             uploads.sent(connection, claim, complete.uid)
         return complete.uid
 
+    def _delete(self, claim: Claim, *uids: str) -> None:
+        """Delete what is of no use on Stream, if the upload is still this run's.
+
+        What was found on Stream before that is proved can be of no other run: one that took the upload over would have
+        the proof fail.
+        """
+        if not uids:
+            return
+        with self._database.transaction() as connection:
+            uploads.hold(connection, claim)
+        for uid in uids:
+            self._videos.delete(uid)
+
     # --- what becomes of it
 
-    def _begin_anew(self, claim: Claim, parcel: Parcel, gone: _Vanished) -> Claim:
+    def _begin_anew(self, claim: Claim, parcel: Parcel, gone: _Vanished) -> None:
         """Give the upload up, and record the intent for another, in one step."""
         with self._database.transaction() as connection:
             uploads.lock(connection, parcel.component_id)
             uploads.close(connection, claim, "abandoned", gone.code, str(gone))
-            return uploads.intend(connection, parcel.component_id, claim.source_sha1, claim.run_id)
+            anew = uploads.intend(connection, parcel.component_id, claim.source_sha1, claim.run_id)
+        claim.become(anew)
 
     def _link(self, claim: Claim, parcel: Parcel, uid: str, *, fresh: bool) -> Delivered:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from curri.catalog import uploads
@@ -57,7 +57,8 @@ class Means:
     credentials: Credentials
     home: Path
     ffmpeg: Path | None
-    labels: Labels
+    labels: Callable[[str], Labels]
+    """Of a curriculum, by its folder."""
     transfers: int = 4
     encoders: int = 1
     bwlimit: int | None = None  # bytes per second
@@ -127,29 +128,29 @@ def run(
         try:
             database.announce(entry.run_id)
             videos.verify()
-            workshop, missing = _workshop(options, means, stop)
-            jobs, tally.left = _jobs(every, due, workshop, options, tally)
+            plan = _plan(every, due, options, means, tally, stop)
+            tally.left = plan.left
             ceiling = Ceiling(videos)
-            preflight.tools(jobs, workshop, missing)
-            preflight.stream(jobs, videos, ceiling)
-            workshop.cache.open()
-            workshop.cache.sweep()
+            preflight.tools(plan.jobs, plan.workshop, plan.missing)
+            preflight.stream(plan.jobs, videos, ceiling)
+            plan.workshop.cache.open()
+            plan.workshop.cache.sweep()
             sender = Sender(database, client, ceiling, chunk_size=means.chunk_size, delay=means.delay)
             worker = Worker(
                 database,
                 sender,
-                workshop,
+                plan.workshop,
                 means.labels,
                 progress,
                 stop,
                 entry.run_id,
                 retry_failed=options.retry_failed,
             )
-            progress.start(len(jobs), sum(job.size for job in jobs))
+            progress.start(len(plan.jobs), sum(job.size for job in plan.jobs))
             pipeline = Pipeline(
                 worker, stop, encoders=means.encoders, transfers=means.transfers, on_item=tally.ended(progress)
             )
-            pipeline.run(jobs, RENEW_SECONDS, lambda: _renew(database, entry.run_id))
+            pipeline.run(plan.jobs, RENEW_SECONDS, lambda: _renew(database, entry.run_id))
             if options.wait:
                 _wait(database, videos, tally, stop)
         finally:
@@ -179,29 +180,43 @@ def _due(
     return every, due
 
 
-def _workshop(options: Options, means: Means, stop: Stop) -> tuple[Workshop, ToolError | None]:
-    """Return what prepares videos, and why there is no ffmpeg, if there is none."""
-    cache = Cache(means.home / "renditions", budget=means.cache_size)
-    watch = Watch(cancelled=lambda: stop.finishing)
-    try:
-        tool = tools.find(None if means.ffmpeg is None else str(means.ffmpeg))
-    except ToolError as error:
-        return Workshop(cache, None, options.compress, watch), error
-    return Workshop(cache, tool, options.compress, watch), None
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a run sends, and what it prepares that with."""
+
+    jobs: list[Job]
+    left: int  # to another run
+    workshop: Workshop
+    missing: ToolError | None  # why there is no ffmpeg, if one is needed
 
 
-def _jobs(
+def _plan(
     every: Sequence[RecordedVideo],
     due: Sequence[tuple[RecordedVideo, Judgement]],
-    workshop: Workshop,
     options: Options,
+    means: Means,
     tally: _Tally,
-) -> tuple[list[Job], int]:
-    """Look at the files of what is due; returns what this run sends, and how many it leaves to another."""
-    jobs, blocked = gather(due, titles(every), workshop)
+    stop: Stop,
+) -> _Plan:
+    """Look at the files of what is due. An ffmpeg is looked for only if one is needed: trying it out takes a while."""
+    cache = Cache(means.home / "renditions", budget=means.cache_size)
+    workshop = Workshop(cache, None, options.compress, Watch(cancelled=lambda: stop.finishing))
+    missing: ToolError | None = None
+    called = titles(every)
+    jobs, blocked = gather(due, called, workshop)
+    if any(job.needs_ffmpeg for job in jobs):
+        try:
+            tool = tools.find(None if means.ffmpeg is None else str(means.ffmpeg))
+            workshop = replace(workshop, tool=tool)
+            jobs, blocked = gather(due, called, workshop)  # what it can do decides about some
+        except ToolError as error:
+            missing = error
     for item in blocked:
         tally.add(item)
-    return limited(jobs, options.max_uploads, options.max_minutes)
+    # What is begun on Stream comes first: until it ends it keeps minutes that the others may need.
+    jobs.sort(key=lambda job: not any(upload.is_open and upload.provider_id for upload in job.video.uploads))
+    jobs, left = limited(jobs, options.max_uploads, options.max_minutes)
+    return _Plan(jobs, left, workshop, missing)
 
 
 def _dry_run(
@@ -212,11 +227,11 @@ def _dry_run(
     tally: _Tally,
 ) -> Report:
     """Return the plan, and what would keep a run from following it. Reads only; writes nowhere."""
-    workshop, missing = _workshop(options, means, Stop())
-    jobs, tally.left = _jobs(every, due, workshop, options, tally)
+    plan = _plan(every, due, options, means, tally, Stop())
+    jobs, tally.left = plan.jobs, plan.left
     problem: CurriError | None = None
     try:
-        preflight.tools(jobs, workshop, missing)
+        preflight.tools(jobs, plan.workshop, plan.missing)
         if jobs and not means.credentials.missing:
             with Client(means.credentials.account()) as client:
                 videos = Videos(client)

@@ -16,7 +16,7 @@ from curri.flow.jobs import Item, Job
 from curri.flow.sending import Parcel, Sender
 from curri.media.encode import EncodeFailed, Failure
 from curri.media.prepare import Prepared, Source, Workshop, prepare
-from curri.media.probe import Unusable
+from curri.media.probe import Flaw, Unusable
 from curri.model import RecordedVideo, Result
 from curri.plan.metadata import About, Attempt, metadata
 from curri.plan.text import printable
@@ -56,7 +56,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What every video of this site says of itself."""
+    """What every video of one curriculum says of itself."""
 
     managed_by: str
     program: str
@@ -74,7 +74,7 @@ class Worker:
         database: Database,
         sender: Sender,
         workshop: Workshop,
-        labels: Labels,
+        labels: Callable[[str], Labels],
         progress: Progress,
         stop: Stop,
         run_id: int,
@@ -101,7 +101,7 @@ class Worker:
                 claim = self._replace_claim(job, claim)
             prepared = self._prepared(job)
             if isinstance(prepared, Unusable):
-                return self._refused(job, claim, prepared.flaw, prepared.why)
+                return self._unusable(job, claim, prepared)
             return Package(job, claim, prepared)
         except CurriError as error:
             return self._not_done(job, claim, error)
@@ -201,7 +201,7 @@ class Worker:
 
         def of(upload_id: str, asked: datetime) -> dict[str, str]:
             attempt = Attempt(upload_id, job.video.source.sha1, compressed, asked)
-            labels = self._labels
+            labels = self._labels(job.video.root)
             return metadata(job.name, about, attempt, managed_by=labels.managed_by, program=labels.program)
 
         return of
@@ -210,8 +210,14 @@ class Worker:
 
     def _not_done(self, job: Job, claim: Claim, error: CurriError) -> Item:
         """Account for an error: the item that failed by it, or the error itself if it ends the run."""
-        if isinstance(error, LeaseLost):
+        try:
+            return self._accounted(job, claim, error)
+        except LeaseLost:  # whatever went wrong here, the video is another run's by now
             return _item(job, Result.UNCHANGED, "another run has taken it over")
+
+    def _accounted(self, job: Job, claim: Claim, error: CurriError) -> Item:
+        if isinstance(error, LeaseLost):
+            raise error
         if isinstance(error, failures.FileChanged) or (
             isinstance(error, EncodeFailed) and error.failure is Failure.SOURCE_CHANGED
         ):
@@ -222,7 +228,7 @@ class Worker:
         if isinstance(error, failures.Refused):
             return self._refused(job, claim, "refused-by-stream", error.message)
         passing = isinstance(error, (StreamUnavailable, ToolError, failures.Denied))
-        self._unavailable += isinstance(error, StreamUnavailable)
+        self._unavailable += isinstance(error, (StreamUnavailable, failures.CreationUnknown))
         ends_all = isinstance(error, (Interrupted, failures.Unreachable, failures.QuotaExceeded))
         ends_all |= self._unavailable >= PATIENCE
         if ends_all or not passing:
@@ -232,6 +238,16 @@ class Worker:
         self._release(claim, error)
         hint = f"; {error.hint}" if error.hint else ""
         return _item(job, Result.FAILED, f"{error.message}{hint}")
+
+    def _unusable(self, job: Job, claim: Claim, found: Unusable) -> Item:
+        """Account for a file that cannot be sent: for good, unless it lies at the disk, or at a missing ffmpeg."""
+        needs_ffmpeg = found.flaw is Flaw.NO_DURATION and self._workshop.tool is None
+        if not needs_ffmpeg and found.flaw not in (Flaw.UNREADABLE, Flaw.NOT_A_FILE):
+            return self._refused(job, claim, found.flaw, found.why)
+        self._release(claim, ToolError(found.why))
+        return _item(
+            job, Result.BLOCKED, f"{found.flaw}: {found.why}{'; ffmpeg would find it' if needs_ffmpeg else ''}"
+        )
 
     def _refused(self, job: Job, claim: Claim, code: str, message: str) -> Item:
         """End an upload that can only fail again with the same bytes; nothing of it stays on Stream."""

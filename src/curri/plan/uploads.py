@@ -50,7 +50,7 @@ def judge(video: RecordedVideo, *, retry_failed: bool = False) -> Judgement:
     last = next((upload for upload in video.uploads if upload.source_sha1 == sha1), None)
     if last is not None and last.state == "failed":
         if retry_failed:
-            return _due(Due.RETRY, f"failed before: {last.error_message}")
+            return _due(Due.RETRY, f"failed before: {_told(last.error_code, last.error_message)}")
         return _not_again(last.error_code, last.error_message)
     if video.links:
         return _due(Due.CHANGED, "the file has changed since it was sent")
@@ -68,7 +68,7 @@ def _of_open(upload: UploadRow) -> Judgement:
 def _of_link(link: LinkRow, *, retry_failed: bool) -> Judgement:
     if link.status == "error":
         if retry_failed:
-            return _due(Due.RETRY, f"failed on Stream: {link.error_message or link.error_code}")
+            return _due(Due.RETRY, f"failed on Stream: {_told(link.error_code, link.error_message)}")
         return _not_again(link.error_code, link.error_message)
     if link.status == "ready":
         return Judgement(None, Result.UNCHANGED, "on Stream")
@@ -80,8 +80,11 @@ def _due(due: Due, reason: str) -> Judgement:
 
 
 def _not_again(code: str | None, message: str | None) -> Judgement:
-    told = ": ".join(part for part in (code, message) if part) or "no reason was given"
-    return Judgement(None, Result.FAILED, f"{told} (--retry-failed tries it again)")
+    return Judgement(None, Result.FAILED, f"{_told(code, message)} (--retry-failed tries it again)")
+
+
+def _told(code: str | None, message: str | None) -> str:
+    return ": ".join(part for part in (code, message) if part) or "no reason was given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,11 @@ def _fitting(
     values = {normal(value) for value in wanted}
     if not values:
         return videos
-    there = {value_of(video) for video in videos}
+    there = {value_of(video) for video in videos} - {""}  # "" is no lesson's number: an unset variable of a script
     for value in sorted(values - there):
-        known = ", ".join(sorted(there - {""}, key=natural))
+        known = ", ".join(sorted(there, key=natural))
         hint = f"there are videos in {known}" if known else "`curri import` records videos"
-        raise UsageError(f"there is no video in {what} {printable(value)}", hint=hint)
+        raise UsageError(f"there is no video in {what} {printable(value) or '(empty)'}", hint=hint)
     return [video for video in videos if value_of(video) in values]
 
 

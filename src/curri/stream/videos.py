@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, overload
 
 from curri.model import Held
 from curri.stream import failures
@@ -124,15 +124,28 @@ class Videos:
         start = (since - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return [video for video in self.listing(start=start) if video.meta.get("uploadId") == upload_id]
 
-    def edit(self, uid: str, changes: Mapping[str, str | None]) -> Edited:
+    @overload
+    def edit(self, uid: str, changes: Mapping[str, str | None]) -> Edited: ...
+
+    @overload
+    def edit(
+        self, uid: str, changes: Mapping[str, str | None], *, unless_other_than: Mapping[str, object]
+    ) -> Edited | None: ...
+
+    def edit(
+        self, uid: str, changes: Mapping[str, str | None], *, unless_other_than: Mapping[str, object] | None = None
+    ) -> Edited | None:
         """Change some keys of a video's metadata; None removes a key, all others stay as they are.
 
         The whole is read, changed and written: whether Stream replaces or merges what it is sent is not documented,
         and this is right either way. Only a removal may fail under merging, so it is checked by reading again.
-        Nothing is sent when nothing would change. Between reading and writing, someone else's change is lost: Stream
-        knows no conditional edit. Raises NotFound, Refused.
+        Nothing is sent when nothing would change, nor (then None is returned) if the metadata are other ones than
+        those given as `unless_other_than`. Between reading and writing, someone else's change is lost: Stream knows no
+        conditional edit. Raises NotFound, Refused.
         """
         before = self.get(uid).meta
+        if unless_other_than is not None and before != unless_other_than:
+            return None
         after = {key: value for key, value in before.items() if changes.get(key, "") is not None}
         after |= {key: value for key, value in changes.items() if value is not None}
         if after == before:

@@ -1,0 +1,206 @@
+"""`curri sync-status`: what became of the videos on Stream, into the catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from curri.catalog import links, tracking
+from curri.catalog.database import Database
+from curri.errors import ExitCode
+from curri.flow import ledger
+from curri.flow.jobs import Item
+from curri.flow.preflight import Credentials
+from curri.model import Held, Result, Tracked
+from curri.plan.sync import MISSING, Verdict, decide
+from curri.plan.text import printable
+from curri.stream.client import Client
+from curri.stream.failures import NotFound
+from curri.stream.held import instant
+from curri.stream.pause import Clock, Stop
+from curri.stream.videos import SKEW, Videos
+
+COMMAND = "sync-status"
+STUCK_AFTER = timedelta(hours=6)
+FEW = 10
+"""Videos up to which each is asked for by itself: cheaper than listing a large library."""
+BATCH = 500
+"""Videos that are written down in one transaction."""
+FIRST_LOOK, LONGEST_PAUSE = 2.0, 30.0
+"""Seconds between two looks while waiting: the first comes soon, then ever more rarely."""
+GIVE_UP = timedelta(hours=6)
+"""For how long one waits; the next run goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to look at."""
+
+    every: bool = False
+    """Also videos that are not due for a look."""
+    wait: bool = False
+    """Go on looking until Stream works on none of them any more."""
+    stuck_after: timedelta = STUCK_AFTER
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a run found."""
+
+    exit_code: ExitCode
+    counts: dict[str, int]
+    run_id: int | None = None
+
+
+def run(
+    database: Database,
+    options: Options,
+    credentials: Credentials,
+    on_item: Callable[[Item], None],
+    *,
+    version: str,
+) -> Report:
+    """Look at the videos that are due, write down what Stream says, and let components play what became ready.
+
+    Tells of each video that changed, failed or is stuck. A video is called missing only if asking for it says so: a
+    listing that fails part-way ends the run instead. A second call right away asks nothing, unless something is still
+    being worked on. Raises BusyError, ConfigError, StreamError, DatabaseError.
+    """
+    looks = _Looks(database, options, on_item)
+    with database.transaction() as connection:
+        due = [video for video in tracking.read(connection) if options.every or video.due]
+    if not due:
+        return looks.report(None)
+    account = credentials.account()
+    if options.dry_run:
+        with Client(account) as client:
+            looks.look(Videos(client), due)
+        return looks.report(None)
+    database.lock(COMMAND)
+    arguments = {"all": options.every, "wait": options.wait, "stuck_after": options.stuck_after.total_seconds()}
+    with ledger.entry(database, COMMAND, arguments, version) as entry, Client(account) as client:
+        videos = Videos(client)
+        waiting = looks.look(videos, due)
+        if options.wait:
+            _wait(looks, videos, waiting, client.stop)
+        report = looks.report(entry.run_id)
+        entry.ended(report.exit_code, report.counts)
+    return report
+
+
+def follow(
+    database: Database, client: Client, uids: Sequence[str], on_item: Callable[[Item], None], clock: Clock | None = None
+) -> set[str]:
+    """Follow these videos until each can be played or has failed; returns those that are neither after `GIVE_UP`.
+
+    Raises Stopped, and what stream and catalog raise.
+    """
+    looks = _Looks(database, Options(every=True), on_item)
+    wanted = set(uids)
+    with database.transaction() as connection:
+        known = [video for video in tracking.read(connection) if video.provider_id in wanted]
+    videos = Videos(client)
+    waiting = looks.look(videos, known)
+    return {video.provider_id for video in _wait(looks, videos, waiting, client.stop, clock)}
+
+
+def _wait(
+    looks: _Looks, videos: Videos, waiting: list[Tracked], stop: Stop, clock: Clock | None = None
+) -> list[Tracked]:
+    clock = clock or Clock()
+    begun, pause = clock.now(), FIRST_LOOK
+    while waiting and clock.now() - begun < GIVE_UP.total_seconds():
+        clock.pause(pause, stop)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+        waiting = looks.again(videos, waiting)
+    return waiting
+
+
+class _Looks:
+    """Looks at videos, one after another or again and again, and keeps count of what they showed."""
+
+    def __init__(self, database: Database, options: Options, on_item: Callable[[Item], None]) -> None:
+        self._database = database
+        self._options = options
+        self._on_item = on_item
+        self._counts: Counter[str] = Counter()
+        self._told: set[tuple[str, str]] = set()
+
+    def look(self, videos: Videos, known: Sequence[Tracked]) -> list[Tracked]:
+        """Ask for videos, write down what Stream says; returns those that it still works on."""
+        found = _ask(videos, known)
+        with self._database.transaction() as connection:
+            moment = tracking.now(connection)
+        verdicts = [(video, held, decide(video, held, moment, self._options.stuck_after)) for video, held in found]
+        for begin in range(0, len(verdicts), BATCH):
+            if not self._options.dry_run:
+                self._write(verdicts[begin : begin + BATCH])
+        for video, held, verdict in verdicts:
+            self._tell(video, held, verdict)
+        return [video for video, _, verdict in verdicts if verdict.facts.status in ("queued", "inprogress")]
+
+    def again(self, videos: Videos, waiting: Sequence[Tracked]) -> list[Tracked]:
+        """Look once more, with what is recorded of the videos by now."""
+        wanted = {video.provider_id for video in waiting}
+        with self._database.transaction() as connection:
+            known = [video for video in tracking.read(connection) if video.provider_id in wanted]
+        return self.look(videos, known)
+
+    def _write(self, verdicts: Sequence[tuple[Tracked, Held | None, Verdict]]) -> None:
+        with self._database.transaction() as connection:
+            for video, held, verdict in verdicts:
+                if held is None:
+                    tracking.lost(connection, video.provider_id, MISSING, verdict.facts.error_message or "")
+                else:
+                    links.put(connection, held, verdict.facts, instant(held.ready_at), instant(held.created))
+                    if verdict.may_play:
+                        for component in links.pending(connection, video.provider_id):
+                            links.make_current(connection, component, video.provider_id)
+            again = [(video.provider_id, verdict.look_again.total_seconds()) for video, _, verdict in verdicts]
+            tracking.schedule(connection, again)
+
+    def _tell(self, video: Tracked, held: Held | None, verdict: Verdict) -> None:
+        word = "changed" if verdict.changed else "failed" if verdict.result is Result.FAILED else "unchanged"
+        self._counts[word] += 1
+        self._counts[verdict.facts.status] += 1
+        self._counts["problems"] += verdict.result is Result.FAILED
+        key = (video.provider_id, verdict.reason)
+        if verdict.result is Result.UNCHANGED or key in self._told:
+            return
+        self._told.add(key)
+        place = printable(video.places[0])
+        name = held.name if held and held.name else None
+        self._on_item(Item(place, verdict.result, verdict.reason, name=name, uid=video.provider_id))
+
+    def report(self, run_id: int | None) -> Report:
+        """Sum up what was seen."""
+        names = ("changed", "unchanged", "problems", "queued", "inprogress", "ready", "error")
+        exit_code = ExitCode.SOME_ITEMS if self._counts["problems"] else ExitCode.OK
+        return Report(exit_code, {name: self._counts[name] for name in names}, run_id)
+
+
+def _ask(videos: Videos, known: Sequence[Tracked]) -> Iterator[tuple[Tracked, Held | None]]:
+    """Yield each video with what Stream says of it; None if asking for it shows that it is not there.
+
+    One listing from the oldest on, or, while they are few, one request each.
+    """
+    listed: dict[str, Held] = {}
+    if len(known) > FEW:
+        times = [video.provider_created_at for video in known]
+        start = None if None in times else min(time for time in times if time is not None)
+        listed = {video.uid: video for video in videos.listing(start=_stamp(start))}
+    for video in known:
+        held = listed.get(video.provider_id)
+        if held is None:
+            try:
+                held = videos.get(video.provider_id)
+            except NotFound:
+                held = None
+        yield video, held
+
+
+def _stamp(moment: datetime | None) -> str | None:
+    return None if moment is None else (moment - SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,11 +8,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench ci clean
+.PHONY: help install demo test check bench crash-matrix verify-live ci clean
 
 help: ## show this list
 	@echo "curri: make targets"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -38,6 +38,12 @@ check: $(STAMP) ## style, types, layers
 
 bench: $(STAMP) ## measure against the floor of this machine and print the table of docs/performance.md
 	@$(BIN)/python benchmarks/bench.py
+
+crash-matrix: $(STAMP) ## kill an upload at every point, run it again, and print the table of docs/reliability.md
+	@$(BIN)/python scripts/crash_matrix.py $(ARGS)
+
+verify-live: $(STAMP) ## check what is not documented against a real account (needs a token; asks first)
+	@$(BIN)/python scripts/verify_live.py $(ARGS)
 
 ci: check test ## what CI runs
 

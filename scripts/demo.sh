@@ -37,6 +37,8 @@ run curri upload
 run mv .demo/curriculum/Course_01/Lesson_03 .demo/curriculum/Course_01/Lesson_04
 run curri import .demo/curriculum
 run curri upload
+run curri fix-metadata
+run curri sync-status --all --verbose
 run curri status
 
 printf '\nThat was it. The curriculum is in .demo/curriculum. To change something there and go on, in another terminal:\n\n'

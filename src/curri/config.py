@@ -177,18 +177,16 @@ def token(settings: Settings) -> str | None:
     path = settings.cloudflare_api_token_file
     if path is None:
         return None
+    hint = "CLOUDFLARE_API_TOKEN_FILE names a file that holds the token and nothing else"
     try:
-        text = path.expanduser().read_text(encoding="utf-8").strip()
+        words = path.expanduser().read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
-        raise ConfigError(
-            f"the file with the API token cannot be read: {reason}",
-            where=str(path),
-            hint="CLOUDFLARE_API_TOKEN_FILE names a file that holds the token and nothing else",
-        ) from None
-    if not text:
-        raise ConfigError("the file with the API token is empty", where=str(path))
-    return text
+        raise ConfigError(f"the file with the API token cannot be read: {reason}", where=str(path), hint=hint) from None
+    if len(words) != 1:
+        found = "holds more than a token" if words else "is empty"
+        raise ConfigError(f"the file with the API token {found}", where=str(path), hint=hint)
+    return words[0]
 
 
 def _config_file(file: Path | None, root: Path | None) -> Path | None:

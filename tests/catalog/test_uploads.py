@@ -456,9 +456,7 @@ def test_a_run_whose_connection_is_gone_loses_its_upload(
     assert take_over(shared, claim.id, other) is not None
 
 
-def test_a_run_that_never_announced_itself_loses_its_upload(
-    shared: Database, video: Row, run: int, other: int
-) -> None:
+def test_a_run_that_never_announced_itself_loses_its_upload(shared: Database, video: Row, run: int, other: int) -> None:
     claim = intend(shared, video, run)
     assert held_by(shared, video) is None
     assert take_over(shared, claim.id, other) is not None

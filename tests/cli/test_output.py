@@ -18,6 +18,13 @@ def new(path: str) -> Outcome:
     return Outcome(path, Result.DONE, "new")
 
 
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def shown(report: Report, **options: bool) -> tuple[list[str], list[str]]:
     out, err = io.StringIO(), io.StringIO()
     output = Output(out=out, err=err)
@@ -98,3 +105,111 @@ def test_an_error_says_what_where_and_what_to_do(as_json: bool) -> None:
     if as_json:
         error = json.loads(out.getvalue())["error"]
         assert error == {"message": "no such setting", "where": "curri.toml", "hint": "look at `curri config`"}
+
+
+# --- on a terminal
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Output:
+    """An output on a terminal without colours."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    return Output(out=Terminal(), err=Terminal())
+
+
+def written(output: Output) -> list[str]:
+    assert isinstance(output.out, Terminal)
+    return output.out.getvalue().splitlines()
+
+
+def test_a_long_line_is_broken_between_words_below_its_text(terminal: Output) -> None:
+    terminal.line("Course_01/Lesson_01/a.mp4: this is not a video, whatever its name says", word="new")
+    assert written(terminal) == [
+        "new       Course_01/Lesson_01/a.mp4:",
+        "          this is not a video, whatever",
+        "          its name says",
+    ]
+
+
+def test_a_line_that_fits_stays_as_it_is(terminal: Output) -> None:
+    terminal.line("x" * 30, word="new")
+    terminal.line(" ".join(["x" * 10, "y" * 19]), word="new")
+    terminal.line("two  blanks stay", word="new")
+    terminal.line("")
+    terminal.line("no word")
+    assert written(terminal) == [
+        "new       " + "x" * 30,
+        "new       " + "x" * 10 + " " + "y" * 19,
+        "new       two  blanks stay",
+        "",
+        "no word",
+    ]
+
+
+def test_wide_characters_take_two_columns(terminal: Output) -> None:
+    terminal.line("講義の第一回目の動画です 講義", word="new")
+    assert written(terminal) == ["new       講義の第一回目の動画です 講義"]
+    terminal.line("講義の第一回目の動画です 講義の", word="new")
+    assert written(terminal)[1:] == ["new       講義の第一回目の動画です", "          講義の"]
+
+
+def test_paths_addresses_and_commands_are_never_broken(terminal: Output) -> None:
+    address = "https://customer.example.org/0123456789abcdef/watch"
+    terminal.below(address)
+    terminal.line("to go on: curri upload --course course_01 --transfers 8", word="hint")
+    terminal.line("run the command `curri upload --course course_01 --transfers 8` now", word="hint")
+    assert written(terminal) == [
+        f"          {address}",
+        "hint      to go on:",
+        "          curri upload --course course_01 --transfers 8",
+        "hint      run the command",
+        "          `curri upload --course course_01 --transfers 8`",
+        "          now",
+    ]
+
+
+def test_more_about_a_line_stands_below_its_text(terminal: Output) -> None:
+    terminal.below("11.9 MB, encode: 12.1 Mbit/s is more than 2.4")
+    assert written(terminal) == ["          11.9 MB, encode: 12.1 Mbit/s", "          is more than 2.4"]
+    terminal.quiet = True
+    terminal.below("more")
+    assert len(written(terminal)) == 2
+
+
+def test_an_error_fits_the_terminal(terminal: Output) -> None:
+    error = ConfigError(
+        "Stream answered 403: Authentication error", where="GET /stream", hint="make a token, then run it"
+    )
+    terminal.problem(error)
+    assert isinstance(terminal.err, Terminal)
+    assert terminal.err.getvalue().splitlines() == [
+        "curri: Stream answered 403:",
+        "    Authentication error",
+        "  in: GET /stream",
+        "  hint: make a token, then run it",
+    ]
+
+
+def test_a_terminal_too_narrow_for_that_breaks_lines_itself(terminal: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "25")
+    terminal.line("this is a line that does not fit", word="new")
+    assert written(terminal) == ["new       this is a line that does not fit"]
+
+
+def test_a_word_has_its_colour_and_what_follows_has_none(terminal: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR")
+    terminal.line("[bold]a.mp4[/bold] 12 of 13", word="failed")
+    terminal.line("a.mp4", word="unchanged")
+    assert written(terminal) == ["\x1b[1;31mfailed   \x1b[0m [bold]a.mp4[/bold] 12 of 13", "unchanged a.mp4"]
+
+
+def test_off_a_terminal_a_line_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = io.StringIO()
+    output = Output(out=out, err=out)
+    output.line("word " * 30, word="failed")
+    output.below("word " * 30)
+    output.problem(ConfigError("word " * 30))
+    assert len(out.getvalue().splitlines()) == 3

@@ -88,6 +88,7 @@ ERROR = link("error", code="ERR_NON_VIDEO", message="Stream finds no video")
         ((link("error", BEFORE, message="damaged"),), CHANGED),
         ((ERROR,), bad("ERR_NON_VIDEO: Stream finds no video")),
         ((link("error", message="damaged"),), bad("damaged")),
+        ((link(code="SHORT", message="the end is missing"),), bad("SHORT: the end is missing")),  # though it plays
         ((link("error", code="MISSING"),), bad("MISSING")),
         ((link("error"),), bad("no reason was given")),
         ((link(sha1=BEFORE), link("error", state="pending", message="damaged")), bad("damaged")),
@@ -123,6 +124,7 @@ def test_judgement(known: tuple[LinkRow | UploadRow, ...], judgement: Judgement)
         ((ERROR,), due(Due.RETRY, "failed on Stream: ERR_NON_VIDEO: Stream finds no video")),
         ((link("error", code="MISSING"),), due(Due.RETRY, "failed on Stream: MISSING")),
         ((link("error"),), due(Due.RETRY, "failed on Stream: no reason was given")),
+        ((link(code="SHORT"),), due(Due.RETRY, "failed on Stream: SHORT")),
         ((link(sha1=BEFORE), FAILED), due(Due.RETRY, "failed before: truncated: the file ends too early")),
         ((upload("sending", held_by=7), FAILED), fine("run 7 is at work on it")),
         ((link(), FAILED), ON_STREAM),
@@ -180,7 +182,7 @@ def test_an_open_upload_is_brought_to_its_end_before_anything_new_begins(
 def test_what_is_on_stream_and_well_is_not_sent_again(recorded: RecordedVideo, retry_failed: bool) -> None:
     closed = replace(recorded, uploads=tuple(each for each in recorded.uploads if not each.is_open))
     mine = [each for each in closed.links if each.source_sha1 in (NOW, None)]
-    if mine and all(each.status != "error" for each in mine):
+    if mine and all(each.status != "error" and each.error_code is None for each in mine):
         assert judge(closed, retry_failed=retry_failed).due is None
         assert judge(closed, retry_failed=retry_failed).result is Result.UNCHANGED
 

@@ -53,13 +53,25 @@ def linked(connection: Connection) -> list[Linked]:
 
 def write_down(
     connection: Connection, run_id: int, provider_id: str, before: Mapping[str, object], after: Mapping[str, object]
-) -> None:
-    """Record that a run is about to change the metadata of a video: before it does, so that no change is unknown."""
-    connection.execute(
+) -> str:
+    """Record that a run is about to change the metadata of a video: before it does, so that no change is unknown.
+
+    Returns the id of the entry.
+    """
+    row = connection.execute(
         "INSERT INTO metadata_change (run_id, video_id, before, after)"
-        " SELECT %s, id, %s, %s FROM video WHERE provider = 'CLOUDFLARE' AND provider_id = %s",
+        " SELECT %s, id, %s, %s FROM video WHERE provider = 'CLOUDFLARE' AND provider_id = %s"
+        " RETURNING id::text",
         [run_id, Jsonb(dict(before)), Jsonb(dict(after)), provider_id],
-    )
+    ).fetchone()
+    if row is None:
+        raise AssertionError("a link without its video, which a foreign key forbids")
+    return str(row[0])
+
+
+def withdraw(connection: Connection, change_id: str) -> None:
+    """Take back an entry of a change that was not made."""
+    connection.execute("DELETE FROM metadata_change WHERE id = %s", [change_id])
 
 
 def confirm(connection: Connection, provider_id: str, metadata: Mapping[str, object]) -> None:

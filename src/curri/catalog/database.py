@@ -38,6 +38,11 @@ DEFAULTS: Mapping[str, str | int] = {
 
 CANCEL_SECONDS = 5
 
+IDLE = """SELECT set_config('idle_in_transaction_session_timeout', '5min', false)
+    WHERE current_setting('idle_in_transaction_session_timeout') = '0'"""
+"""No transaction of ours waits for anything but the server; only a frozen process lets one lie so long. What the site
+has set is left as it is."""
+
 _SCHEMA = "(SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('alembic_version'))"
 """The schema of the tables, by whichever search_path they are found: a lock belongs to the catalog in it."""
 _RUNS = f"hashtext('curri run:' || coalesce({_SCHEMA}, current_schema(), ''))"
@@ -171,6 +176,8 @@ def connect(url: str) -> Iterator[Database]:
         if encoding != "UTF8":
             hint = "make one for curri: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
             raise DatabaseError(f"the database holds texts as {encoding}, not as UTF8", where=address, hint=hint)
+        # A process that is frozen in the middle of a transaction would keep others waiting for its locks for ever.
+        connection.execute(IDLE)
         yield Database(connection, address)
     finally:
         connection.close()

@@ -69,6 +69,14 @@ def put(
     connection.execute(_PUT, values)
 
 
+def sent_as(connection: Connection, provider_id: str, seconds: float) -> None:
+    """Record how long the video is that was sent: what Stream makes of it must last as long."""
+    connection.execute(
+        "UPDATE video SET source_seconds = %s WHERE provider = 'CLOUDFLARE' AND provider_id = %s",
+        [seconds, provider_id],
+    )
+
+
 def link(
     connection: Connection, component_id: str, provider_id: str, *, source_sha1: str, compressed: bool, playable: bool
 ) -> str:

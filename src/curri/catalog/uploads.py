@@ -25,7 +25,7 @@ LEASE_SECONDS = 120
 
 OPEN_UPLOAD = "state IN ('intended', 'created', 'sending', 'sent')"
 _LEASE = f"now() + make_interval(secs => {LEASE_SECONDS})"
-_HELD = f"u.run_id IS NOT NULL AND u.lease_until > now() AND {ALIVE.format('u.run_id')}"
+_HELD = f"u.run_id IS NOT NULL AND coalesce(u.lease_until > now(), false) AND {ALIVE.format('u.run_id')}"
 
 _VIDEOS = """
     SELECT c.id::text, c.kind, c.group_key, k.id::text AS course_id, k.slug AS course, k.title AS course_title, k.root,
@@ -73,8 +73,8 @@ class Claim:
     artifact_sha1: str | None
     artifact_bytes: int | None
     attempts: int  # times that Stream was asked to create it before this run took hold of it
-    asked_at: datetime | None
-    asked_seconds: float | None  # since then, when it was claimed
+    asked_at: datetime | None  # the last time, unless it refused: something may have been created
+    asked_seconds: float | None  # since then
     created_at: datetime
 
     def become(self, other: Claim) -> None:
@@ -209,6 +209,11 @@ def ask(connection: Connection, claim: Claim) -> datetime:
         raise _lost()
     asked: datetime = row[0]
     return asked
+
+
+def refused(connection: Connection, claim: Claim) -> None:
+    """Record that Stream was asked and has created nothing, for sure."""
+    _write(connection, claim, asked_at=None)
 
 
 def created(connection: Connection, claim: Claim, provider_id: str, url: str) -> None:

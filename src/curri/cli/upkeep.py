@@ -96,8 +96,11 @@ def fix_metadata(
     elif counts["edited"]:
         undo = f"; to take it back: curri fix-metadata --revert {report.run_id}"
         output.say(f"{counts['edited']} of {counts['videos']} videos edited{undo}")
-    elif not counts["failed"]:
+    elif not counts["failed"] and not counts["missing"]:
         output.say(NOTHING)
+    if missing := counts["missing"]:
+        told = "1 video is" if missing == 1 else f"{missing} videos are"
+        output.say(f"{told} not on Stream: `curri sync-status` tells which")
     output.summary(report.exit_code, run_id=report.run_id, counts=counts, dry_run=dry_run)
     raise typer.Exit(report.exit_code)
 

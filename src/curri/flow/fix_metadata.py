@@ -20,7 +20,7 @@ from curri.plan.metadata import Attempt, metadata
 from curri.plan.text import printable
 from curri.plan.uploads import Selection, select
 from curri.stream.client import Client
-from curri.stream.failures import NotFound
+from curri.stream.failures import NotFound, Refused
 from curri.stream.videos import Videos
 
 COMMAND = "fix-metadata"
@@ -158,6 +158,8 @@ class _Repair:
 
     def reverting(self, run_id: int) -> list[Drifted]:
         """Return what taking back a run would change."""
+        todo = self._of_run(run_id)
+        self._counts["videos"] = len(todo)
         return [
             Drifted(
                 each.provider_id,
@@ -168,7 +170,7 @@ class _Repair:
                     if each.before.get(key) != each.after.get(key)
                 ),
             )
-            for each in self._of_run(run_id)
+            for each in todo
         ]
 
     def revert(self, run_id: int) -> None:
@@ -191,9 +193,9 @@ class _Repair:
                 for key in each.before.keys() | each.after.keys()
                 if each.before.get(key) != each.after.get(key)
             }
-            self._edit(str(now.get("name", uid)), uid, back, now)
-            with self._database.transaction() as connection:
-                changes.reverted(connection, each.id, self._run_id or 0)
+            if self._edit(str(now.get("name", uid)), uid, back, now):
+                with self._database.transaction() as connection:
+                    changes.reverted(connection, each.id, self._run_id or 0)
             self._progress.advance()
 
     def _of_run(self, run_id: int) -> list[changes.Journalled]:
@@ -204,29 +206,40 @@ class _Repair:
             raise UsageError(f"run {run_id} has changed no metadata", hint=hint)
         return [each for each in journal if not each.reverted]
 
-    def _edit(self, path: str, uid: str, new: Mapping[str, str | None], seen: Mapping[str, object]) -> None:
-        """Change the metadata of one video, if they are still what was seen; the journal first."""
+    def _edit(self, path: str, uid: str, new: Mapping[str, str | None], seen: Mapping[str, object]) -> bool:
+        """Change the metadata of one video, if they are still what was seen; the journal first.
+
+        Returns whether they are now what they should be. What was surely not done is taken out of the journal; of what
+        Stream refused it stays in: an earlier try, whose answer was lost, may have come through.
+        """
         after = {key: value for key, value in seen.items() if new.get(key, "") is not None}
         after |= {key: value for key, value in new.items() if value is not None}
         if after == seen:
             return self._end(path, uid, Result.UNCHANGED, "as it should be")
         with self._database.transaction() as connection:
-            changes.write_down(connection, self._run_id or 0, uid, seen, after)
+            change = changes.write_down(connection, self._run_id or 0, uid, seen, after)
+        why = "it was edited elsewhere at the same moment; run it again"
         try:
             edited = self._videos.edit(uid, new, unless_other_than=seen)
         except NotFound:
-            return self._end(path, uid, Result.FAILED, "it is not on Stream any more")
-        if edited is None:
-            return self._end(path, uid, Result.FAILED, "it was edited elsewhere at the same moment; run it again")
+            edited, why = None, "it is not on Stream any more"
+        except Refused as refused:
+            return self._end(path, uid, Result.FAILED, refused.message)
         with self._database.transaction() as connection:
-            changes.confirm(connection, uid, edited.after)
+            if edited is None:
+                changes.withdraw(connection, change)
+            else:
+                changes.confirm(connection, uid, edited.after)
+        if edited is None:
+            return self._end(path, uid, Result.FAILED, why)
         if edited.kept:
             return self._end(path, uid, Result.FAILED, f"Stream keeps {', '.join(edited.kept)}")
         return self._end(path, uid, Result.DONE, ", ".join(sorted(new)))
 
-    def _end(self, path: str, uid: str, result: Result, reason: str) -> None:
+    def _end(self, path: str, uid: str, result: Result, reason: str) -> bool:
         self._counts[result] += 1
         self._on_item(Item(printable(path), result, reason, uid=uid))
+        return result is not Result.FAILED
 
     def report(self, differing: int | None) -> Report:
         """Sum up."""

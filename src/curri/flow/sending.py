@@ -20,11 +20,12 @@ from datetime import datetime
 from curri.catalog import links, uploads
 from curri.catalog.database import Database
 from curri.catalog.uploads import Claim, LeaseLost
-from curri.errors import CurriError, DatabaseError, StreamUnavailable
+from curri.errors import ConfigError, CurriError, DatabaseError, StreamError, StreamUnavailable
 from curri.flow.ceiling import Ceiling
 from curri.media.prepare import Chosen
 from curri.model import Held
 from curri.plan.status import Facts, facts
+from curri.plan.sync import lasts_as_sent
 from curri.stream import failures
 from curri.stream.artefact import Artefact
 from curri.stream.client import Client
@@ -105,8 +106,8 @@ class Sender:
         """Delete what an upload may have left on Stream, before it is given up. Raises what stream raises."""
         if claim.provider_id is not None:
             self._delete(claim, claim.provider_id)
-        elif claim.attempts:
-            self._resolve(claim, claim.asked_seconds or 0.0, stop, keep=False)
+        elif claim.asked_at is not None:
+            self._resolve(claim, claim.asked_seconds or 0.0, stop)
 
     # --- sending
 
@@ -118,8 +119,8 @@ class Sender:
             raise _Vanished("artefact-changed", "what is to be sent is another file than the one that was begun")
         self._decide(claim, parcel)
         if claim.provider_id is None:
-            if claim.attempts and (uid := self._resolve(claim, claim.asked_seconds or 0.0, stop)):
-                return uid
+            if claim.asked_at is not None:
+                self._resolve(claim, claim.asked_seconds or 0.0, stop)
             uid, url = self._create(claim, parcel, stop)
             return self._fill(claim, parcel, uid, url, 0, stop, on_acknowledged)
         if claim.state == "sent":
@@ -147,7 +148,8 @@ class Sender:
         seconds = int(max(parcel.chosen.duration * MARGIN, parcel.chosen.duration + MARGIN_SECONDS)) + 1
         for last in (False, True):
             with self._database.transaction() as connection:
-                asked = uploads.ask(connection, claim)
+                asked = claim.asked_at = uploads.ask(connection, claim)
+            claim.asked_seconds = 0.0
             metadata = parcel.metadata(claim.id, asked)
             try:
                 made = self._ceiling.under(
@@ -157,9 +159,12 @@ class Sender:
                 break
             except failures.CreationUnknown:
                 # The answer was lost. Nothing can have been sent to what it may have created: away with it.
-                self._resolve(claim, 0.0, stop, keep=False)
+                self._resolve(claim, 0.0, stop)
                 if last:
                     raise
+            except (StreamError, ConfigError):
+                self._refused(claim)
+                raise
         try:
             with self._database.transaction() as connection:
                 uploads.created(connection, claim, made.uid, made.url.reveal())
@@ -170,6 +175,12 @@ class Sender:
             raise
         claim.state, claim.provider_id, claim.url = "created", made.uid, made.url.reveal()
         return made.uid, made.url
+
+    def _refused(self, claim: Claim) -> None:
+        """Stream has created nothing, for sure: so the next run need not look for it."""
+        with self._database.transaction() as connection:
+            uploads.refused(connection, claim)
+        claim.asked_at = None
 
     def _fill(
         self,
@@ -217,24 +228,17 @@ class Sender:
             self._delete(claim, uid)
             raise _Vanished("upload-gone", gone.message) from gone
 
-    def _resolve(self, claim: Claim, age: float, stop: Stop, *, keep: bool = True) -> str | None:
-        """Find what Stream may have created without our learning of it: asked `age` seconds ago.
+    def _resolve(self, claim: Claim, age: float, stop: Stop) -> None:
+        """Delete what Stream may have created without our learning of it: asked `age` seconds ago.
 
-        Without its address such an upload cannot be filled, so it is deleted; one that is complete (another run had
-        the address, and could not say so) is adopted, and its id returned. How soon an upload shows in the listing is
-        not documented: a listing without it counts only once `delay` has passed.
+        Without its address such an upload cannot be filled. How soon an upload shows in the listing is not documented:
+        a listing without it counts only once `delay` has passed.
         """
         found = self._videos.created_with(claim.id, claim.created_at)
         if not found and age < self._delay:
             self._clock.pause(self._delay - age, stop)
             found = self._videos.created_with(claim.id, claim.created_at)
-        complete = next((video for video in found if bytes_are_there(video)), None) if keep else None
-        self._delete(claim, *(video.uid for video in found if video is not complete))
-        if complete is None:
-            return None
-        with self._database.transaction() as connection:
-            uploads.sent(connection, claim, complete.uid)
-        return complete.uid
+        self._delete(claim, *(video.uid for video in found))
 
     def _delete(self, claim: Claim, *uids: str) -> None:
         """Delete what is of no use on Stream, if the upload is still this run's.
@@ -274,14 +278,15 @@ class Sender:
         seen = facts(video)
         with self._database.transaction() as connection:
             uploads.lock(connection, parcel.component_id)
-            links.put(connection, video, seen, instant(video.ready_at))
+            links.put(connection, video, seen, instant(video.ready_at), instant(video.created))
+            links.sent_as(connection, uid, parcel.chosen.duration)
             state = links.link(
                 connection,
                 parcel.component_id,
                 uid,
                 source_sha1=claim.source_sha1,
                 compressed=parcel.chosen.compressed,
-                playable=seen.playable,
+                playable=seen.playable and lasts_as_sent(video.duration, parcel.chosen.duration),
             )
             uploads.close(connection, claim, "linked")
         return Delivered(video, seen, state)

@@ -70,8 +70,7 @@ def run(
     being worked on. Raises BusyError, ConfigError, StreamError, DatabaseError.
     """
     looks = _Looks(database, options, on_item)
-    with database.transaction() as connection:
-        due = [video for video in tracking.read(connection) if options.every or video.due]
+    due = _due(database, options)
     if not due:
         return looks.report(None)
     account = credentials.account()
@@ -80,6 +79,9 @@ def run(
             looks.look(Videos(client), due)
         return looks.report(None)
     database.lock(COMMAND)
+    due = _due(database, options)  # another run may have looked at them meanwhile
+    if not due:
+        return looks.report(None)
     arguments = {"all": options.every, "wait": options.wait, "stuck_after": options.stuck_after.total_seconds()}
     with ledger.entry(database, COMMAND, arguments, version) as entry, Client(account) as client:
         videos = Videos(client)
@@ -89,6 +91,11 @@ def run(
         report = looks.report(entry.run_id)
         entry.ended(report.exit_code, report.counts)
     return report
+
+
+def _due(database: Database, options: Options) -> list[Tracked]:
+    with database.transaction() as connection:
+        return [video for video in tracking.read(connection) if options.every or video.due]
 
 
 def follow(
@@ -126,7 +133,8 @@ class _Looks:
         self._database = database
         self._options = options
         self._on_item = on_item
-        self._counts: Counter[str] = Counter()
+        self._last: dict[str, tuple[str, str]] = {}  # by video: how it fared in this run, and its status now
+        self._problems: set[str] = set()
         self._told: set[tuple[str, str]] = set()
 
     def look(self, videos: Videos, known: Sequence[Tracked]) -> list[Tracked]:
@@ -163,23 +171,26 @@ class _Looks:
             tracking.schedule(connection, again)
 
     def _tell(self, video: Tracked, held: Held | None, verdict: Verdict) -> None:
-        word = "changed" if verdict.changed else "failed" if verdict.result is Result.FAILED else "unchanged"
-        self._counts[word] += 1
-        self._counts[verdict.facts.status] += 1
-        self._counts["problems"] += verdict.result is Result.FAILED
-        key = (video.provider_id, verdict.reason)
+        uid = video.provider_id
+        former, _ = self._last.get(uid, ("unchanged", ""))
+        self._last[uid] = ("changed" if verdict.changed else former, verdict.facts.status)
+        if verdict.result is Result.FAILED:
+            self._problems.add(uid)
+        key = (uid, verdict.reason)
         if verdict.result is Result.UNCHANGED or key in self._told:
             return
         self._told.add(key)
         place = printable(video.places[0])
         name = held.name if held and held.name else None
-        self._on_item(Item(place, verdict.result, verdict.reason, name=name, uid=video.provider_id))
+        self._on_item(Item(place, verdict.result, verdict.reason, name=name, uid=uid))
 
     def report(self, run_id: int | None) -> Report:
-        """Sum up what was seen."""
+        """Sum up what was seen: every video once, however often it was looked at."""
+        counts = Counter(word for words in self._last.values() for word in words)
+        counts["problems"] = len(self._problems)
         names = ("changed", "unchanged", "problems", "queued", "inprogress", "ready", "error")
-        exit_code = ExitCode.SOME_ITEMS if self._counts["problems"] else ExitCode.OK
-        return Report(exit_code, {name: self._counts[name] for name in names}, run_id)
+        exit_code = ExitCode.SOME_ITEMS if self._problems else ExitCode.OK
+        return Report(exit_code, {name: counts[name] for name in names}, run_id)
 
 
 def _ask(videos: Videos, known: Sequence[Tracked]) -> Iterator[tuple[Tracked, Held | None]]:

@@ -61,8 +61,15 @@ def decide(known: Tracked, held: Held | None, now: datetime, stuck_after: timede
         return Verdict(seen, changed, result, "ready", again, may_play=True)
     if age > stuck_after:
         return Verdict(seen, changed, Result.FAILED, _stuck(seen, age), max(again, _STUCK), may_play=False)
-    result = Result.DONE if changed else Result.UNCHANGED
-    return Verdict(seen, changed, result, f"{seen.provider_state}, {seen.progress} %", again, may_play=False)
+    # That Stream has begun to work on it is recorded, and no news.
+    return Verdict(seen, changed, Result.UNCHANGED, f"{seen.provider_state}, {seen.progress} %", again, may_play=False)
+
+
+def lasts_as_sent(there: float | None, sent: float | None) -> bool:
+    """Return whether a video lasts as long on Stream as what was sent, as far as both are known (seconds)."""
+    if there is None or sent is None:
+        return True
+    return abs(there - sent) <= max(TOLERANCE_SECONDS, TOLERANCE_SHARE * sent)
 
 
 def _missing(known: Tracked) -> Facts:
@@ -72,9 +79,7 @@ def _missing(known: Tracked) -> Facts:
 
 def _with_duration(seen: Facts, known: Tracked, held: Held | None) -> tuple[Facts, bool]:
     """Return the facts, with an error if the duration is not that of what was sent: then some of it is missing."""
-    if held is None or not seen.playable or held.duration is None or known.source_seconds is None:
-        return seen, False
-    if abs(held.duration - known.source_seconds) <= max(TOLERANCE_SECONDS, TOLERANCE_SHARE * known.source_seconds):
+    if held is None or not seen.playable or lasts_as_sent(held.duration, known.source_seconds):
         return seen, False
     message = (
         f"it lasts {held.duration:.1f} s on Stream, and what was sent {known.source_seconds:.1f} s;"

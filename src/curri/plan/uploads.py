@@ -66,7 +66,7 @@ def _of_open(upload: UploadRow) -> Judgement:
 
 
 def _of_link(link: LinkRow, *, retry_failed: bool) -> Judgement:
-    if link.status == "error":
+    if link.status == "error" or link.error_code is not None:  # it plays, and not all of it, for instance
         if retry_failed:
             return _due(Due.RETRY, f"failed on Stream: {_told(link.error_code, link.error_message)}")
         return _not_again(link.error_code, link.error_message)

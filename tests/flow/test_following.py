@@ -10,10 +10,10 @@ import pytest
 
 from catalog.rows import SHA1, Row, Rows
 from curri.catalog.database import Database
-from curri.flow import following
-from curri.flow.following import FEW, FIRST_LOOK, GIVE_UP, LONGEST
+from curri.flow import sync
+from curri.flow.jobs import Item
+from curri.flow.sync import FEW, FIRST_LOOK, GIVE_UP, LONGEST_PAUSE
 from curri.model import Held
-from curri.plan.status import Facts
 from curri.stream import failures
 from curri.stream.pause import Stop, Stopped
 from curri.stream.videos import Videos
@@ -42,7 +42,8 @@ class Library:
             raise failures.failure(failures.NotFound, "there is no such video")
         return self._next(uid)
 
-    def listing(self) -> list[Held]:
+    def listing(self, start: str | None) -> list[Held]:
+        assert start is None  # nothing is known of when they were created
         self.calls.append("listing")
         return [self._next(uid) for uid in self.states]
 
@@ -64,17 +65,21 @@ Follow = Callable[..., set[str]]
 
 @pytest.fixture
 def settled() -> list[tuple[str, str]]:
-    """Id and status of each video as it was settled."""
+    """Id and outcome of each video that was told of."""
     return []
 
 
 @pytest.fixture
-def follow(database: Database, clock: FakeClock, settled: list[tuple[str, str]]) -> Follow:
+def follow(database: Database, rows: Rows, clock: FakeClock, settled: list[tuple[str, str]]) -> Follow:
     def wait(library: Library, *uids: str, stop: Stop | None = None) -> set[str]:
-        def on_settled(video: Held, seen: Facts) -> None:
-            settled.append((video.uid, seen.status))
+        there = {row["provider_id"] for row in rows.all("video")}
+        for uid in sorted({*uids, *library.states} - there):  # each is linked with a component
+            rows.link(rows.component(rows.lesson(rows.course())), rows.video(provider_id=uid))
 
-        return following.wait(database, cast(Videos, library), uids, stop or Stop(), on_settled, clock)
+        def on_item(item: Item) -> None:
+            settled.append((str(item.uid), item.outcome.value))
+
+        return sync.follow(database, cast(Videos, library), uids, stop or Stop(), on_item, clock)
 
     return wait
 
@@ -92,30 +97,41 @@ def states(rows: Rows, component: Row) -> dict[str, str]:
     return {row["provider_id"]: row["state"] for row in rows.all("component_video", component_id=component["id"])}
 
 
-def test_what_can_be_played_becomes_current_in_one_step(database: Database, rows: Rows) -> None:
+def test_what_can_be_played_becomes_current_in_one_step(rows: Rows, follow: Follow) -> None:
     component, old = replacement(rows, "a")
-    seen = following.record(database, replace(READY, uid="a"))
-    assert (seen.status, seen.playable) == ("ready", True)
+    assert follow(Library(a=[READY]), "a") == set()
     assert states(rows, component) == {old["provider_id"]: "retired", "a": "current"}
     (video,) = rows.all("video", provider_id="a")
     assert (video["status"], video["ready_at"].isoformat()) == ("ready", "2026-03-01T12:00:00.123000+00:00")
     links = rows.all("component_video")
-    following.record(database, replace(READY, uid="a"))
+    follow(Library(a=[READY]), "a")
     assert rows.all("component_video") == links
 
 
 @pytest.mark.parametrize("video", [QUEUED, FAILED, replace(READY, ready_to_stream=False)])
-def test_what_cannot_be_played_replaces_nothing(database: Database, rows: Rows, video: Held) -> None:
+def test_what_cannot_be_played_replaces_nothing(rows: Rows, follow: Follow, video: Held) -> None:
     component, old = replacement(rows, "a")
-    following.record(database, replace(video, uid="a"))
+    follow(Library(a=[video]), "a")
     assert states(rows, component) == {old["provider_id"]: "current", "a": "pending"}
 
 
-def test_a_video_of_two_components_becomes_current_in_both(database: Database, rows: Rows) -> None:
+def test_what_lasts_otherwise_than_what_was_sent_replaces_nothing(
+    rows: Rows, follow: Follow, settled: list[tuple[str, str]]
+) -> None:
+    component, old = replacement(rows, "a")
+    rows.update("video", rows.all("video", provider_id="a")[0]["id"], source_seconds=60.0)
+    follow(Library(a=[replace(READY, duration=30.0)]), "a")
+    assert states(rows, component) == {old["provider_id"]: "current", "a": "pending"}
+    assert settled == [("a", "failed")]
+    follow(Library(a=[replace(READY, duration=60.5)]), "a")
+    assert states(rows, component)["a"] == "current"
+
+
+def test_a_video_of_two_components_becomes_current_in_both(rows: Rows, follow: Follow) -> None:
     component, _ = replacement(rows, "a")
     other = rows.component(rows.lesson(rows.course()))
     rows.link(other, rows.all("video", provider_id="a")[0], state="pending")
-    following.record(database, replace(READY, uid="a"))
+    follow(Library(a=[READY]), "a")
     assert states(rows, component)["a"] == states(rows, other)["a"] == "current"
 
 
@@ -125,7 +141,7 @@ def test_videos_are_followed_until_each_can_be_played_or_has_failed(
     component, _ = replacement(rows, "a")
     library = Library(a=[QUEUED, QUEUED, READY], b=[QUEUED, FAILED], c=[READY], other=[QUEUED])
     assert follow(library, "a", "b", "c") == set()
-    assert settled == [("c", "ready"), ("b", "error"), ("a", "ready")]
+    assert settled == [("c", "done"), ("b", "failed"), ("a", "done")]
     assert library.calls == ["a", "b", "c", "a", "b", "a"]  # what is settled is not asked for again
     assert states(rows, component)["a"] == "current"
     assert {row["provider_id"]: row["status"] for row in rows.all("video")}.items() >= {
@@ -155,18 +171,18 @@ def test_pauses_grow_up_to_a_limit_and_one_gives_up_in_the_end(
     clock: FakeClock, follow: Follow, settled: list[tuple[str, str]]
 ) -> None:
     assert follow(Library(a=[QUEUED], b=[READY]), "a", "b") == {"a"}
-    assert settled == [("b", "ready")]
+    assert settled == [("b", "done")]
     assert clock.waits[0] == FIRST_LOOK
     assert clock.waits == sorted(clock.waits)
-    assert clock.waits[-1] == LONGEST
-    assert GIVE_UP <= sum(clock.waits) < GIVE_UP + LONGEST
+    assert clock.waits[-1] == LONGEST_PAUSE
+    assert 0 <= sum(clock.waits) - GIVE_UP.total_seconds() < LONGEST_PAUSE
 
 
 def test_a_video_that_was_deleted_meanwhile_does_not_end_the_wait_for_others(
     follow: Follow, settled: list[tuple[str, str]]
 ) -> None:
-    assert follow(Library(b=[QUEUED, READY]), "a", "b") == {"a"}
-    assert settled == [("b", "ready")]
+    assert follow(Library(b=[QUEUED, READY]), "a", "b") == set()
+    assert settled == [("a", "failed"), ("b", "done")]
 
 
 def test_nothing_to_follow_asks_nothing(clock: FakeClock, follow: Follow) -> None:
@@ -180,7 +196,7 @@ def test_a_stop_ends_the_wait(clock: FakeClock, follow: Follow, settled: list[tu
     clock.on_pause = stop.finish
     with pytest.raises(Stopped):
         follow(Library(a=[QUEUED], b=[READY]), "a", "b", stop=stop)
-    assert settled == [("b", "ready")]
+    assert settled == [("b", "done")]
     assert clock.waits == [FIRST_LOOK]
 
 

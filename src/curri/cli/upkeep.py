@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -110,9 +111,10 @@ NOTHING = "nothing to do: Stream says what the catalog says"
 
 def _span(text: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"{printable(text)!r} is not a time", hint="a number with s, m, h or d behind it, such as 6h")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    with suppress(OverflowError):  # longer than any video waits, and than a timedelta holds
+        if match is not None:
+            return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
+    raise UsageError(f"{printable(text)!r} is not a time", hint="a number with s, m, h or d behind it, such as 6h")
 
 
 def _item(output: Output, item: Item) -> None:

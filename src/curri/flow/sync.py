@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -99,19 +99,23 @@ def _due(database: Database, options: Options) -> list[Tracked]:
 
 
 def follow(
-    database: Database, client: Client, uids: Sequence[str], on_item: Callable[[Item], None], clock: Clock | None = None
+    database: Database,
+    videos: Videos,
+    uids: Collection[str],
+    stop: Stop,
+    on_item: Callable[[Item], None],
+    clock: Clock | None = None,
 ) -> set[str]:
-    """Follow these videos until each can be played or has failed; returns those that are neither after `GIVE_UP`.
+    """Follow these linked videos until each can be played or has failed; returns those that are neither in the end.
 
-    Raises Stopped, and what stream and catalog raise.
+    Tells of each as it becomes ready or fails. Raises Stopped, and what stream and catalog raise.
     """
     looks = _Looks(database, Options(every=True), on_item)
     wanted = set(uids)
     with database.transaction() as connection:
         known = [video for video in tracking.read(connection) if video.provider_id in wanted]
-    videos = Videos(client)
     waiting = looks.look(videos, known)
-    return {video.provider_id for video in _wait(looks, videos, waiting, client.stop, clock)}
+    return {video.provider_id for video in _wait(looks, videos, waiting, stop, clock)}
 
 
 def _wait(
@@ -203,13 +207,17 @@ def _ask(videos: Videos, known: Sequence[Tracked]) -> Iterator[tuple[Tracked, He
         times = [video.provider_created_at for video in known]
         start = None if None in times else min(time for time in times if time is not None)
         listed = {video.uid: video for video in videos.listing(start=_stamp(start))}
+    proved = bool(listed)
     for video in known:
         held = listed.get(video.provider_id)
         if held is None:
             try:
                 held = videos.get(video.provider_id)
             except NotFound:
+                if not proved:
+                    videos.verify()  # a wrong address knows no video either
                 held = None
+            proved = True
         yield video, held
 
 

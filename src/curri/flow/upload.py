@@ -10,7 +10,7 @@ from pathlib import Path
 from curri.catalog import uploads
 from curri.catalog.database import Database
 from curri.errors import ConfigError, CurriError, ExitCode, StreamError, ToolError
-from curri.flow import following, ledger, preflight
+from curri.flow import ledger, preflight, sync
 from curri.flow.ceiling import Ceiling
 from curri.flow.jobs import Item, Job, gather, limited, titles
 from curri.flow.pipeline import Pipeline
@@ -22,8 +22,7 @@ from curri.media import tools
 from curri.media.prepare import Workshop
 from curri.media.process import Watch
 from curri.media.renditions import Cache
-from curri.model import Held, RecordedVideo, Result
-from curri.plan.status import Facts
+from curri.model import RecordedVideo, Result
 from curri.plan.text import printable
 from curri.plan.uploads import Judgement, Selection, judge, select
 from curri.stream import chunks
@@ -268,11 +267,11 @@ def _renew(database: Database, run_id: int) -> None:
 def _wait(database: Database, videos: Videos, tally: _Tally, stop: Stop) -> None:
     """Follow what this run has sent, and what earlier ones have; what fails on Stream now, failed."""
 
-    def settled(video: Held, seen: Facts) -> None:
-        if seen.status == "error":
-            tally.failed_later(video.uid, str(seen.error_message))
+    def changed(item: Item) -> None:
+        if item.outcome is Result.FAILED and item.uid is not None:
+            tally.failed_later(item.uid, item.reason)
 
-    for uid in following.wait(database, videos, tally.processing, stop, settled):
+    for uid in sync.follow(database, videos, tally.processing, stop, changed):
         tally.failed_later(uid, "Stream is still working on it; `curri sync-status` follows it")
 
 

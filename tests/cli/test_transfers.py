@@ -247,7 +247,10 @@ def test_rows_are_drawn_from_the_start_and_are_gone_at_the_end(rows: Rows, outpu
     rows.close()
     assert output.rows == 0
     assert screen(err.getvalue()) == []
+    before = err.getvalue()
     rows.close()
+    rows.beside(lambda: None)
+    assert (output.rows, err.getvalue()) == (0, before)
 
 
 def test_what_is_written_beside_the_rows_stays(rows: Rows, output: Output) -> None:

@@ -115,6 +115,7 @@ class Run:
         try:
             self.pipeline.run(jobs, every, tick or self._tick)
         finally:
+            assert self.worker.at_once == {"encode": 0, "send": 0}
             until(lambda: set(threading.enumerate()) <= before)  # no thread is left, but for its last breath
 
     def _on_item(self, item: Item) -> None:
@@ -261,16 +262,19 @@ def test_a_video_that_fails_to_be_prepared_is_an_item_like_any_other() -> None:
 def test_items_end_one_after_the_other() -> None:
     """Whoever counts and prints them needs no lock."""
     run = Run(transfers=4)
-    at_once = threading.Lock()
+    second = threading.Event()
 
     def on_item(item: Item) -> None:
-        assert at_once.acquire(blocking=False)
         run.ended.append(item.path)
-        at_once.release()
+        if len(run.ended) > 1:
+            second.set()
+            return
+        until(lambda: len(run.worker.steps) == 4 and not run.worker.at_once["send"])
+        assert not second.wait(0.1)
 
     run.on_item = on_item
-    run(*direct(*range(50)))
-    assert len(run.ended) == 50
+    run(*direct(1, 2, 3, 4))
+    assert sorted(run.ended) == ["1", "2", "3", "4"]
 
 
 def test_the_tick_comes_while_work_lasts() -> None:

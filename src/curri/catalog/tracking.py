@@ -45,6 +45,16 @@ def schedule(connection: Connection, when: Sequence[tuple[str, float]]) -> None:
         )
 
 
+def waited_for(connection: Connection, uids: Sequence[str]) -> list[str]:
+    """Return those of the videos that a component waits for: few, where `links.pending` of each would be many calls."""
+    rows = connection.execute(
+        "SELECT DISTINCT provider_id FROM component_video"
+        " WHERE provider = 'CLOUDFLARE' AND state = 'pending' AND provider_id = ANY(%s) ORDER BY 1",
+        [list(uids)],
+    )
+    return [row[0] for row in rows]
+
+
 def lost(connection: Connection, provider_id: str, code: str, message: str) -> None:
     """Record that a video is not on Stream any more; what was known of it stays."""
     connection.execute(

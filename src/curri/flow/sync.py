@@ -163,14 +163,16 @@ class _Looks:
 
     def _write(self, verdicts: Sequence[tuple[Tracked, Held | None, Verdict]]) -> None:
         with self._database.transaction() as connection:
-            for video, held, verdict in verdicts:
-                if held is None:
-                    tracking.lost(connection, video.provider_id, MISSING, verdict.facts.error_message or "")
-                else:
-                    links.put(connection, held, verdict.facts, instant(held.ready_at), instant(held.created))
-                    if verdict.may_play:
-                        for component in links.pending(connection, video.provider_id):
-                            links.make_current(connection, component, video.provider_id)
+            with connection.pipeline():
+                for video, held, verdict in verdicts:
+                    if held is None:
+                        tracking.lost(connection, video.provider_id, MISSING, verdict.facts.error_message or "")
+                    else:
+                        links.put(connection, held, verdict.facts, instant(held.ready_at), instant(held.created))
+            playable = [video.provider_id for video, _, verdict in verdicts if verdict.may_play]
+            for uid in tracking.waited_for(connection, playable):
+                for component in links.pending(connection, uid):
+                    links.make_current(connection, component, uid)
             again = [(video.provider_id, verdict.look_again.total_seconds()) for video, _, verdict in verdicts]
             tracking.schedule(connection, again)
 

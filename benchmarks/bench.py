@@ -176,9 +176,9 @@ def measure(folder: Path, server: Server, options: argparse.Namespace) -> list[L
     )
     shutil.rmtree(large)
     if options.upload_mb:
-        import upload  # which takes from this module
+        import uploading  # which takes from this module
 
-        lines.extend(upload.lines(folder, server, options.upload_mb, options.rounds))
+        lines.extend(uploading.lines(folder, server, options.upload_mb, options.rounds))
     helped = min(run(str(Path(sys.executable).with_name("curri")), "--help").seconds for _ in range(5))
     lines.append(Line("curri --help", f"{helped:.2f} s", "", "", "at most 0.2 s", helped <= 0.2))
     return lines

@@ -262,18 +262,24 @@ def test_a_video_that_fails_to_be_prepared_is_an_item_like_any_other() -> None:
 def test_items_end_one_after_the_other() -> None:
     """Whoever counts and prints them needs no lock."""
     run = Run(transfers=4)
+    gates = [run.worker.hold(f"send {number}") for number in (1, 2, 3, 4)]
     second = threading.Event()
+
+    def all_at_once() -> None:
+        until(lambda: run.worker.at_once["send"] == 4)
+        for gate in gates:
+            gate.set()
 
     def on_item(item: Item) -> None:
         run.ended.append(item.path)
         if len(run.ended) > 1:
             second.set()
             return
-        until(lambda: len(run.worker.steps) == 4 and not run.worker.at_once["send"])
+        until(lambda: not run.worker.at_once["send"])
         assert not second.wait(0.1)
 
     run.on_item = on_item
-    run(*direct(1, 2, 3, 4))
+    run(*direct(1, 2, 3, 4), every=0.0, tick=run.beside(all_at_once))
     assert sorted(run.ended) == ["1", "2", "3", "4"]
 
 

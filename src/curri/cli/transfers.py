@@ -248,7 +248,7 @@ class Rows:
         table.add_column(no_wrap=True, justify="right")
         rows = self.rows(wide=wide)
         for label, share, size in rows:
-            bar = [ProgressBar(total=1.0, completed=share, width=BAR)] if wide else []
+            bar = [ProgressBar(total=1.0, completed=share, width=BAR, complete_style="green")] if wide else []
             table.add_row(Text(label), *bar, Text(size))
         self._output.rows = len(rows)
         return table

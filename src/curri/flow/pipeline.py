@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from curri.errors import Interrupted
 from curri.flow.jobs import Item, Job
 from curri.flow.worker import Package, Worker
-from curri.stream.pause import Stop
+from curri.stream.pause import Stop, Stopped
 
 TICK = 0.1
 
@@ -98,7 +97,7 @@ class Pipeline:
     def _fail(self, error: BaseException) -> None:
         """End the run: the first error counts, but a signal more than the stops that it caused."""
         with self._changed:
-            if self._error is None or (isinstance(self._error, Interrupted) and not isinstance(error, Interrupted)):
+            if self._error is None or isinstance(self._error, Stopped):
                 self._error = error
             self._stop.finish()
             self._changed.notify_all()
@@ -123,7 +122,7 @@ class Pipeline:
         """Return the next to encode, once there are no more encodes waiting than senders: they take room on disk."""
         with self._changed:
             while self._to_encode and not self._stop.finishing:
-                if len(self._ready) < self._transfers:
+                if len(self._ready) + self._encoding < max(self._transfers, self._encoders):
                     self._encoding += 1
                     return self._to_encode.popleft()
                 self._changed.wait(TICK)

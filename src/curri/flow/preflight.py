@@ -51,7 +51,7 @@ def tools(jobs: Sequence[Job], workshop: Workshop, missing: ToolError | None) ->
         hint = (
             missing.hint if missing and missing.hint else "install ffmpeg"
         ) + "; --no-compress sends videos as they are"
-        raise ToolError(f"{len(encodes)} videos are to be encoded, and {why}", hint=hint)
+        raise ToolError(f"{len(encodes)} of {len(jobs)} videos to be sent must be encoded, and {why}", hint=hint)
     needed = max((job.size for job in encodes if job.action == "encode"), default=0)
     free = workshop.cache.room()
     if needed + SPARE_BYTES > free:

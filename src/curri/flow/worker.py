@@ -117,7 +117,8 @@ class Worker:
                 artefact = Artefact(chosen.path, chosen.size, chosen.sha1, mtime_ns)
                 attempt = self._metadata(job, compressed=chosen.compressed)
                 parcel = Parcel(job.video.id, artefact, chosen, attempt)
-                self._progress.sending(job.name, 0, chosen.size)
+                begun = next((upload.acknowledged for upload in job.video.uploads if upload.is_open), 0)
+                self._progress.sending(job.name, min(begun, chosen.size), chosen.size)
                 claim, delivered = self._sender.deliver(
                     claim,
                     parcel,

@@ -200,7 +200,6 @@ CREATE UNIQUE INDEX upload_one_open ON upload (component_id)
 CREATE INDEX upload_component_id_idx ON upload (component_id);
 CREATE INDEX upload_provider_id_idx ON upload (provider_id);
 CREATE INDEX upload_run_id_idx ON upload (run_id);
-CREATE INDEX upload_state_lease_until_idx ON upload (state, lease_until);
 
 CREATE TABLE metadata_change (
     id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),

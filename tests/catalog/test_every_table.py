@@ -56,7 +56,7 @@ def test_every_foreign_key_begins_an_index_so_that_no_delete_reads_a_whole_table
         ("SELECT FROM component WHERE lesson_id = gen_random_uuid()", "component_lesson_id_idx"),
         ("SELECT FROM asset WHERE checksum_sha1 = 'a'", "asset_checksum_sha1_idx"),
         ("SELECT FROM course WHERE slug = 'a' AND removed_at IS NULL", "course_slug_key"),
-        ("SELECT FROM upload WHERE state = 'sending' AND lease_until < now()", "upload_state_lease_until_idx"),
+        ("SELECT FROM upload WHERE state = 'sending'", "upload_one_open"),
         ("SELECT FROM run WHERE command = 'import'", "run_command_idx"),
     ],
 )

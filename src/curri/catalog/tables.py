@@ -298,7 +298,6 @@ class Upload(SQLModel, table=True):
         Index("upload_component_id_idx", "component_id"),
         Index("upload_provider_id_idx", "provider_id"),
         Index("upload_run_id_idx", "run_id"),
-        Index("upload_state_lease_until_idx", "state", "lease_until"),
     )
 
     id: uuid.UUID = _id()

@@ -7,7 +7,8 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from threading import Event
 
 from curri.errors import Interrupted
@@ -84,14 +85,27 @@ class Reader:
                 yield file, self._read_one(file)
             return
         with ThreadPoolExecutor(self._threads, thread_name_prefix="curri-read") as pool:
-            waiting: dict[Future[Digest | NotReadable], Unread] = {}
+            # Not by the futures: a signal's exception that comes while one of their locks is being taken would leave
+            # it locked, and a thread waiting for it for ever.
+            results: SimpleQueue[tuple[Unread, Digest | NotReadable | None, BaseException | None]] = SimpleQueue()
+
+            def work(file: Unread) -> None:
+                try:
+                    results.put((file, self._read_one(file), None))
+                except BaseException as error:  # noqa: BLE001 - raised in the thread that asked
+                    results.put((file, None, error))
+
             try:
-                waiting.update((pool.submit(self._read_one, file), file) for file in large)
+                for file in large:
+                    pool.submit(work, file)
                 for file in files:
                     if file.asset.size < LARGE:
                         yield file, self._read_one(file)
-                for future in as_completed(waiting):
-                    yield waiting.pop(future), future.result()
+                for _ in large:
+                    read, digest, error = results.get()
+                    if digest is None:
+                        raise error or AssertionError("neither a result nor an error")
+                    yield read, digest
             except BaseException:
                 # After Ctrl-C nobody waits for the rest of a large file. The mark stays: a thread that was just
                 # being started when the signal came is not yet known to the pool, and must see it later.

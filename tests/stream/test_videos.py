@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from curri.stream import failures
 from curri.stream.client import Client
-from curri.stream.videos import Edited, Usage, Videos
+from curri.stream.videos import Edited, Usage, Videos, start_before
 
 from .scripted import Request, ScriptedServer, envelope, library
 
@@ -329,3 +329,8 @@ def test_an_account_that_does_not_exist_is_told_as_such(server: ScriptedServer, 
     server.script("GET", "404")
     with pytest.raises(failures.WrongAccount):
         Videos(client).verify()
+
+
+def test_a_listing_begins_early_enough_whatever_zone_a_time_is_given_in() -> None:
+    noon = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+    assert start_before(noon) == start_before(noon.astimezone(timezone(timedelta(hours=5)))) == "2026-03-01T11:00:00Z"

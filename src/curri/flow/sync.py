@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from curri.catalog import links, tracking
 from curri.catalog.database import Database
@@ -20,7 +20,7 @@ from curri.stream.client import Client
 from curri.stream.failures import NotFound
 from curri.stream.held import instant
 from curri.stream.pause import Clock, Stop
-from curri.stream.videos import SKEW, Videos
+from curri.stream.videos import Videos, start_before
 
 COMMAND = "sync-status"
 STUCK_AFTER = timedelta(hours=6)
@@ -207,8 +207,9 @@ def _ask(videos: Videos, known: Sequence[Tracked]) -> Iterator[tuple[Tracked, He
     listed: dict[str, Held] = {}
     if len(known) > FEW:
         times = [video.provider_created_at for video in known]
-        start = None if None in times else min(time for time in times if time is not None)
-        listed = {video.uid: video for video in videos.listing(start=_stamp(start))}
+        oldest = None if None in times else min(time for time in times if time is not None)
+        start = None if oldest is None else start_before(oldest)
+        listed = {video.uid: video for video in videos.listing(start=start)}
     proved = bool(listed)
     for video in known:
         held = listed.get(video.provider_id)
@@ -221,7 +222,3 @@ def _ask(videos: Videos, known: Sequence[Tracked]) -> Iterator[tuple[Tracked, He
                 held = None
             proved = True
         yield video, held
-
-
-def _stamp(moment: datetime | None) -> str | None:
-    return None if moment is None else (moment - SKEW).strftime("%Y-%m-%dT%H:%M:%SZ")

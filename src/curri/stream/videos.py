@@ -121,8 +121,7 @@ class Videos:
         created since is listed. How soon a new upload shows in a listing is not documented: an empty answer within
         the first minute proves nothing.
         """
-        start = (since - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return [video for video in self.listing(start=start) if video.meta.get("uploadId") == upload_id]
+        return [video for video in self.listing(start=start_before(since)) if video.meta.get("uploadId") == upload_id]
 
     @overload
     def edit(self, uid: str, changes: Mapping[str, str | None]) -> Edited: ...
@@ -212,6 +211,11 @@ class Videos:
         if not _UID.fullmatch(uid):
             raise ValueError(f"not the id of a video: {uid!r}")
         return self._client.of_account(kind, method, f"/stream/{uid}")
+
+
+def start_before(moment: datetime) -> str:
+    """Where a listing begins that must hold everything created at `moment`, whatever the two clocks say."""
+    return (moment - SKEW).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _next(rows: list[Held], ask: Ask, *, full: bool) -> str | None:

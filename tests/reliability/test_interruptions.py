@@ -17,6 +17,13 @@ from support.trees import make_tree
 
 SEND = ("upload", "--lesson=1")
 ENCODE = ("upload", "--lesson=2")
+MIDDLE = 100_000
+"""Bytes after which a chunk stalls."""
+
+
+def stalled_in_the_middle(here: World) -> bool:
+    """Whether the sandbox has read a chunk up to where it stalls, and so can be told from a client that is slow."""
+    return any(entry.fault == "stall-middle" and entry.received == MIDDLE for entry in here.asked("patch"))
 
 
 def finish(here: World, lesson: str = "01") -> None:
@@ -120,10 +127,10 @@ def test_a_connection_that_is_cut_costs_a_chunk_at_most(
 @pytest.mark.parametrize("kept", ["keep", "drop"])
 @pytest.mark.parametrize("chunk", [1, 2, 3])
 def test_a_kill_in_the_middle_of_a_chunk_costs_that_chunk_at_most(open_world: OpenWorld, chunk: int, kept: str) -> None:
-    stall = Fault("stall-middle", When(path="patch", nth=chunk))
+    stall = Fault("stall-middle", When(path="patch", nth=chunk), after_bytes=MIDDLE)
     with open_world(faults=(stall,), partial_patch=kept) as here:
         run = here.start(*SEND)
-        until(lambda: any(row["happened"] for row in here.box.fault_report()))
+        until(lambda: stalled_in_the_middle(here))
         run.kill()
         here.run(*SEND)
         at_most_a_chunk_twice(here)
@@ -214,9 +221,9 @@ def test_an_encode_that_turns_out_different_is_not_continued_with(open_world: Op
 
 
 def test_a_run_that_hangs_in_mid_chunk_spoils_nothing_when_it_goes_on(open_world: OpenWorld) -> None:
-    with open_world(faults=(Fault("stall-middle", When(path="patch", nth=2)),)) as here:
+    with open_world(faults=(Fault("stall-middle", When(path="patch", nth=2), after_bytes=MIDDLE),)) as here:
         hung = here.start(*SEND)
-        until(lambda: any(row["happened"] for row in here.box.fault_report()))
+        until(lambda: stalled_in_the_middle(here))
         hung.stop()
         here.runs_out()
         here.run(*SEND, host="another")

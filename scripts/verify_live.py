@@ -63,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         return ExitCode.USAGE
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     try:
         return verify(account(), given.wait, confirmed=given.yes)
     except CurriError as error:

@@ -1,3 +1,3 @@
 """Where the fixtures are. Each file in `support` looks after one concern."""
 
-pytest_plugins = ["support.postgres", "support.trees", "support.command", "support.ordinary"]
+pytest_plugins = ["support.postgres", "support.trees", "support.command", "support.ordinary", "support.encoder"]

@@ -271,6 +271,46 @@ class Tracked(NamedTuple):
     places: tuple[str, ...]  # of the components that it is linked with, or waits to be
 
 
+class KnownVideo(NamedTuple):
+    """A video on Stream as its row says."""
+
+    uid: str
+    status: str  # queued, inprogress, ready or error
+    error_code: str | None
+    source_seconds: float | None  # duration of what was sent
+
+
+class KnownLink(NamedTuple):
+    """A link of any component, removed or not, to a video."""
+
+    component_id: str
+    uid: str
+    state: str  # pending, current or retired
+    retired_seconds: float | None  # since it retired
+    place: str  # course, lesson and path, for people
+
+
+class KnownAttempt(NamedTuple):
+    """One upload that curri began, however it ended."""
+
+    id: str  # uploadId on Stream
+    state: str
+    uid: str | None
+    held: bool  # a run that is alive works at it
+    wanted: bool  # its component is still there
+    kept: bool  # somebody took the video out of the catalog, and wants it to stay on Stream
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything the catalog says of videos on Stream, the retired and the forgotten included."""
+
+    videos: Mapping[str, KnownVideo]  # by uid
+    links: tuple[KnownLink, ...]
+    attempts: tuple[KnownAttempt, ...]
+
+
 # --- Stream -----------------------------------------------------------------------------------------------------
 
 

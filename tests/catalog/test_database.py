@@ -40,6 +40,38 @@ def test_a_transaction_that_fails_leaves_nothing(database: Database, url: str) -
     assert everything(url) != before
 
 
+def test_a_snapshot_does_not_see_what_others_commit_meanwhile(shared: Database, rows: Rows) -> None:
+    count = "SELECT count(*) FROM run"
+    with shared.snapshot() as connection:
+        before = connection.execute(count).fetchone()
+        rows.run()
+        assert connection.execute(count).fetchone() == before
+    with shared.snapshot() as connection:
+        assert connection.execute(count).fetchone() != before
+
+
+def test_a_snapshot_writes_nothing_and_what_follows_it_may_write_again(database: Database, url: str) -> None:
+    before = everything(url)
+    with pytest.raises(DatabaseError, match="read-only"), database.snapshot() as connection:
+        connection.execute(COURSE)
+    assert everything(url) == before
+    with database.transaction() as connection:
+        connection.execute(COURSE)
+    assert everything(url) != before
+
+
+def test_no_snapshot_begins_in_the_middle_of_a_transaction(database: Database) -> None:
+    def begin() -> None:
+        with database.snapshot():
+            pass
+
+    with database.transaction() as connection:
+        connection.execute("SELECT 1")
+        with pytest.raises(DatabaseError, match="ISOLATION LEVEL"):
+            begin()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 COURSE = "INSERT INTO course (slug, number, title, position, root) VALUES ('course_01', '01', '', 1, '/')"
 
 

@@ -30,7 +30,29 @@ class Listing:
         number = {"queued": self.queued[0], "inprogress": self.encoding}[status]
         if status == "queued" and len(self.queued) > 1:
             self.queued.pop(0)
-        return [Held(str(each), status, ready_to_stream=False, percent=None) for each in range(number)]
+        return [held(f"{status}-{each}", status) for each in range(number)]
+
+
+def held(uid: str, state: str) -> Held:
+    return Held(uid, state, ready_to_stream=False, percent=None)
+
+
+class Unfiltered:
+    """Answers with all videos, whatever state is asked for."""
+
+    def __init__(self, *states: str) -> None:
+        self.videos = [held(f"{number}", state) for number, state in enumerate(states)]
+
+    def listing(self, *, status: str) -> list[Held]:
+        assert status in ("queued", "inprogress")
+        return self.videos
+
+
+class Moving:
+    """Answers with one video, which has got on by the next time."""
+
+    def listing(self, *, status: str) -> list[Held]:
+        return [held("a", status)]
 
 
 def ceiling(videos: Listing, clock: FakeClock, *, count: bool = True) -> Ceiling:
@@ -45,6 +67,15 @@ def test_what_waits_and_what_is_encoded_counts() -> None:
     videos = Listing(3, encoding=4)
     assert Ceiling(cast(Videos, videos)).count() == 7
     assert sorted(videos.asked) == ["inprogress", "queued"]
+
+
+def test_what_a_listing_holds_beside_what_was_asked_for_does_not_count() -> None:
+    states = ("ready", "queued", "pendingupload", "inprogress", "error", "downloading", "queued", "live-inprogress")
+    assert Ceiling(cast(Videos, Unfiltered(*states))).count() == 3
+
+
+def test_a_video_that_gets_on_between_the_two_requests_counts_once() -> None:
+    assert Ceiling(cast(Videos, Moving())).count() == 1
 
 
 def test_while_there_is_room_nobody_asks_or_waits() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from catalog.rows import SHA1, Row, Rows
 from curri.catalog.database import Database
+from curri.errors import ConfigError
 from curri.flow import sync
 from curri.flow.jobs import Item
 from curri.flow.sync import FEW, FIRST_LOOK, GIVE_UP, LONGEST_PAUSE
@@ -186,6 +187,27 @@ def test_a_video_that_was_deleted_meanwhile_does_not_end_the_wait_for_others(
 ) -> None:
     assert follow(Library(b=[QUEUED, READY]), "a", "b") == set()
     assert settled == [("a", "failed"), ("b", "done")]
+
+
+@pytest.mark.parametrize(("gone", "believed"), [(7, True), (8, False)])
+def test_how_many_may_vanish_is_told_by_all_that_are_followed_not_by_those_left(
+    rows: Rows, clock: FakeClock, follow: Follow, settled: list[tuple[str, str]], gone: int, believed: bool
+) -> None:
+    uids = [f"v{number:02d}" for number in range(30)]
+    library = Library(**{uid: [QUEUED] if number < gone else [READY] for number, uid in enumerate(uids)})
+
+    def vanish() -> None:
+        library.states = {uid: states for uid, states in library.states.items() if uid not in uids[:gone]}
+
+    clock.on_pause = vanish
+    if believed:
+        assert follow(library, *uids) == set()
+        assert settled[-gone:] == [(uid, "failed") for uid in uids[:gone]]
+    else:
+        with pytest.raises(ConfigError, match="at least 8 of 30 videos"):
+            follow(library, *uids)
+    statuses = [row["status"] for row in rows.all("video")]
+    assert statuses.count("error") == (gone if believed else 0)
 
 
 def test_nothing_to_follow_asks_nothing(clock: FakeClock, follow: Follow) -> None:

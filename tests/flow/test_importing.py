@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from curri.catalog.database import Database
+from catalog.sessions import IS_WAITING, ask
+from catalog.waiting import until
+from curri.catalog import links, uploads
+from curri.catalog.database import Database, connect
 from curri.cli.progress import Silent
 from curri.errors import ExitCode, TreeError
 from curri.flow import importing
@@ -18,7 +22,7 @@ from curri.model import Report, Result
 from curri.tree.digest import BLOCK, Reader
 from curri.tree.outline import Outline
 from support.postgres import everything, rows
-from support.trees import OLD_NS, SMALL
+from support.trees import OLD_NS, SMALL, Tree
 
 Make = Callable[..., Path]
 
@@ -310,6 +314,91 @@ def test_an_import_does_not_touch_links_and_previews_of_videos(database: Databas
     do_import(database, root)
     assert rows(url, "SELECT count(*) FROM course WHERE preview_video_id IS NOT NULL") == [(2,)]
     assert rows(url, "SELECT count(*) FROM component_video WHERE state = 'current'") == [(1,)]
+
+
+PREVIEWED: Tree = {**SMALL, "Course_03": {"preview.mov": b"a film", "preview.mp4": b"another film"}}
+PREVIEWS = (
+    "SELECT k.slug, v.provider_id FROM course k LEFT JOIN video v ON v.id = k.preview_video_id"
+    " WHERE k.removed_at IS NULL ORDER BY k.slug"
+)
+
+
+def play(database: Database, group_key: str, uid: str) -> None:
+    """Let a component play a video."""
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO video (provider_id, status) VALUES (%s, 'ready')", [uid])
+        ((component,),) = connection.execute("SELECT id::text FROM component WHERE group_key = %s", [group_key])
+        uploads.lock(connection, component)
+        links.link(connection, component, uid, source_sha1="1" * 40, compressed=False, playable=True)
+
+
+def previews(url: str) -> list[object]:
+    """Return what each of the three courses shows as its preview."""
+    return [uid for _, uid in rows(url, PREVIEWS)]
+
+
+def test_a_preview_that_is_removed_is_shown_no_more_and_again_when_it_is_back(
+    database: Database, url: str, curriculum: Make
+) -> None:
+    root = curriculum(PREVIEWED)
+    do_import(database, root)
+    play(database, "preview.mov", "first")
+    play(database, "preview.mp4", "second")
+    with database.transaction() as connection:  # of a course whose previews do not change: that is not touched
+        connection.execute(
+            "UPDATE course SET preview_video_id = (SELECT id FROM video LIMIT 1) WHERE slug = 'course_02'"
+        )
+    kept = previews(url)[1]
+    assert previews(url) == [None, kept, "first"]
+    folder, aside = root / "Course_03", root.parent
+    for name, left in (("preview.mov", "second"), ("preview.mp4", None)):
+        (folder / name).rename(aside / name)
+        assert do_import(database, root).counts["removed"] == 1
+        assert previews(url) == [None, kept, left]
+    before = everything(url)
+    do_import(database, root)
+    assert everything(url) == before
+    for name, back in (("preview.mp4", "second"), ("preview.mov", "first")):
+        (aside / name).rename(folder / name)
+        assert do_import(database, root).counts["restored"] == 1
+        assert previews(url) == [None, kept, back]
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [("Course_01/preview.mov", ["first", None, None]), ("Course_03/Lesson_01/learning/video.mov", [None, None, None])],
+)
+def test_a_preview_that_moves_away_is_shown_where_it_is_a_preview(
+    database: Database, url: str, curriculum: Make, target: str, shown: list[str | None]
+) -> None:
+    root = curriculum(PREVIEWED)
+    do_import(database, root)
+    play(database, "preview.mov", "first")
+    (root / target).parent.mkdir(parents=True, exist_ok=True)
+    (root / "Course_03/preview.mov").rename(root / target)
+    assert nothing_came_or_went(do_import(database, root))
+    assert previews(url) == shown
+
+
+def test_a_preview_that_is_removed_does_not_hide_one_that_is_linked_at_the_same_moment(
+    database: Database, url: str, curriculum: Make
+) -> None:
+    root = curriculum(PREVIEWED)
+    (root / "Course_03/preview.mov").rename(root.parent / "preview.mov")
+    do_import(database, root)
+    play(database, "preview.mp4", "second")
+    (root.parent / "preview.mov").rename(root / "Course_03/preview.mov")
+    do_import(database, root)
+    assert previews(url) == [None, None, "second"]  # the first that is on Stream
+    (root / "Course_03/preview.mp4").unlink()
+    importing_it = threading.Thread(target=do_import, args=(database, root))
+    with connect(url) as other:
+        with other.transaction():
+            play(other, "preview.mov", "first")
+            importing_it.start()
+            until(lambda: ask(url, IS_WAITING, database.connection.info.backend_pid))
+        importing_it.join()
+    assert previews(url) == [None, None, "first"]
 
 
 def test_every_run_is_in_the_ledger_with_its_end(

@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curri.flow import jobs
-from curri.flow.jobs import Item, Job, gather, limited, titles
+from curri.flow import jobs, upload
+from curri.flow.jobs import Item, Job, decided_again, gather, limited, titles
+from curri.flow.preflight import Credentials
+from curri.flow.worker import Labels
+from curri.media import tools
 from curri.media.encode import Encoded
 from curri.media.prepare import Workshop
 from curri.media.probe import Flaw, Probed, Unusable
 from curri.media.recipe import most_bytes
 from curri.media.renditions import Cache
+from curri.media.tools import Ffmpeg
 from curri.model import RecordedVideo, Result
 from curri.plan.uploads import Judgement, judge
+from curri.stream.pause import Stop
 from curri.tree.layout import fingerprint
 from support.trees import make_tree
 
@@ -36,9 +42,14 @@ class Site:
         self.root = root
         self.workshop = Workshop(Cache(home), None)
         self.says: dict[str, Probed | Unusable] = {}
+        self.examined: list[str] = []
 
-    def examine(self, path: Path, _workshop: Workshop) -> Probed | Unusable:
-        return self.says.get(path.read_text(), PROBED)
+    def examine(self, path: Path, workshop: Workshop) -> Probed | Unusable:
+        text = path.read_text()
+        self.examined.append(text)
+        said = self.says.get(text, PROBED)
+        measured = isinstance(said, Unusable) and said.flaw is Flaw.NO_DURATION and workshop.tool is not None
+        return PROBED if measured else said
 
     def recorded(self, path: str = PATH, *, rendition: str | None = None) -> RecordedVideo:
         """The video at this path as an import has recorded it just now."""
@@ -177,6 +188,59 @@ def test_a_file_that_is_not_there_is_blocked(site: Site, gone: str) -> None:
     assert item.reason == (
         f"missing: it is not below {site.root}; is the disk mounted? `curri import` records what was moved"
     )
+
+
+SAYS: dict[str, Probed | Unusable] = {
+    "plain": PROBED,
+    "heavy": HEAVY,
+    "bright": replace(HEAVY, video=replace(HEAVY.video, hdr="HDR10")),
+    "endless": Unusable(Flaw.NO_DURATION, "it does not say how long it is"),
+    "text": Unusable(Flaw.NOT_A_VIDEO, "this is a text"),
+}
+FFMPEG = Ffmpeg("/ffmpeg", "1", tools.WANTED, converts_hdr=False)
+
+
+@pytest.fixture
+def one_of_each(site: Site) -> list[RecordedVideo]:
+    """A video of each kind in `SAYS`, in that order."""
+    site.says = SAYS
+    make_tree(site.root, {"Course_01": {f"Lesson_0{n}": {"video.mp4": text} for n, text in enumerate(SAYS, start=2)}})
+    numbers = range(2, 2 + len(SAYS))
+    return [replace(site.recorded(f"Course_01/Lesson_0{n}/video.mp4"), id=str(n), lesson=f"0{n}") for n in numbers]
+
+
+def test_with_an_ffmpeg_only_what_could_not_be_probed_without_it_is_examined_again(
+    site: Site, one_of_each: list[RecordedVideo]
+) -> None:
+    without, blocked = site.gather(*one_of_each)
+    assert not blocked
+    assert [found.action for found in without] == ["passthrough", "encode", "encode", "none", "none"]
+    site.examined.clear()
+    site.workshop = replace(site.workshop, tool=FFMPEG)
+    found = decided_again(without, site.workshop)
+    assert site.examined == ["endless"]
+    assert found == site.gather(*one_of_each)[0]  # as if all had been looked at with it
+    assert [each.action for each in found] == ["passthrough", "encode", "passthrough", "passthrough", "none"]
+
+
+def test_a_plan_examines_each_file_once_and_one_again_that_takes_an_ffmpeg(
+    site: Site, one_of_each: list[RecordedVideo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools, "find", lambda _: FFMPEG)
+    settings: dict[str, Any] = {
+        "transfers": 1,
+        "encoders": 1,
+        "bwlimit": None,
+        "chunk_size": 1,
+        "cache_size": 1,
+        "delay": 0.0,
+    }
+    means = upload.Means(Credentials(None, None, None), tmp_path, None, lambda _: Labels("", ""), **settings)
+    due = [(video, judge(video)) for video in one_of_each]
+    tally = upload._Tally(lambda _: None)
+    planned = upload._plan(one_of_each, due, upload.Options(), means, tally, Stop())
+    assert site.examined == [*SAYS, "endless"]
+    assert [job.action for job in planned.jobs] == ["passthrough", "encode", "passthrough", "passthrough", "none"]
 
 
 def test_one_blocked_video_does_not_keep_the_others(site: Site) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from catalog.waiting import until
-from curri.errors import DatabaseError, Interrupted, Terminated
+from curri.errors import CurriError, DatabaseError, Interrupted, Terminated
 from curri.flow.jobs import Item, Job
 from curri.flow.pipeline import Pipeline
 from curri.flow.worker import Package, Worker
@@ -395,6 +395,47 @@ def test_an_error_of_the_tick_ends_the_run() -> None:
     with pytest.raises(DatabaseError) as caught:
         run(*direct(1), every=0.0, tick=run.beside(tick))
     assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [Interrupted("stopped by a signal"), DatabaseError("the connection was lost")])
+def test_the_tick_comes_until_the_last_has_ended_however_the_run_ends(error: CurriError) -> None:
+    """It keeps the leases: without them another run would send what is still being sent."""
+    run = Run(transfers=2)
+    gate = run.worker.hold("send 1")
+    ticks: list[bool] = []
+
+    def tick() -> None:
+        ticks.append(run.stop.finishing)
+        if len(ticks) == 1:
+            until(lambda: run.ended == ["2"] and run.worker.at_once["send"] == 1)
+            raise error
+        if len(ticks) == 3:
+            gate.set()
+
+    with pytest.raises(type(error)) as caught:
+        run(*direct(1, 2), every=0.0, tick=tick)
+    assert caught.value is error
+    assert ticks[:3] == [False, True, True]
+    assert run.ended == ["2", "1"]
+
+
+def test_ticks_that_fail_while_the_run_winds_down_neither_end_it_nor_hide_why_it_ends() -> None:
+    run = Run(transfers=1)
+    gate = run.worker.hold("send 1")
+    errors = [DatabaseError(f"error {number}") for number in range(3)]
+    raised = iter(errors)
+
+    def tick() -> None:
+        until(lambda: run.worker.at_once["send"] or gate.is_set())
+        if (error := next(raised, None)) is None:
+            gate.set()
+        else:
+            raise error
+
+    with pytest.raises(DatabaseError) as caught:
+        run(*direct(1), every=0.0, tick=tick)
+    assert caught.value is errors[0]
+    assert run.ended == ["1"]
 
 
 def test_an_error_of_who_is_told_ends_the_run() -> None:

@@ -1,4 +1,4 @@
-"""Fixtures of this folder: a real ffmpeg, clips, and programs that only pretend to be ffmpeg."""
+"""Fixtures of this folder: clips, and programs that only pretend to be ffmpeg."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from curri.errors import ToolError
 from curri.media import tools
 from curri.media.process import Watch
 from curri.media.tools import Ffmpeg
@@ -17,17 +16,6 @@ from curri.media.tools import Ffmpeg
 from .clips import Clips
 
 Script = Callable[[str], Ffmpeg]
-
-
-@pytest.fixture(scope="session")
-def tool() -> Ffmpeg:
-    """The ffmpeg of this machine. Without one these tests are skipped, but never where CI says they must run."""
-    try:
-        return tools.find(os.environ.get("CURRI_FFMPEG"))
-    except ToolError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(error.message)
 
 
 @pytest.fixture(scope="session")

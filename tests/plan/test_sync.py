@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from curri.model import Held, Result, Tracked
-from curri.plan.sync import DURATION_DIFFERS, MISSING, decide
+from curri.plan.sync import DURATION_DIFFERS, MISSING, decide, loses_too_much
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 STUCK = timedelta(hours=6)
@@ -53,6 +53,16 @@ def test_a_duration_other_than_that_of_what_was_sent_is_never_fine(there: float,
     assert (verdict.facts.error_code == DURATION_DIFFERS) is differs
     assert verdict.may_play is not differs
     assert (verdict.result is Result.FAILED) is differs
+
+
+@pytest.mark.parametrize(
+    ("gone", "looked_at", "too_many"),
+    [(1, 1, False), (5, 5, False), (6, 6, True), (6, 23, True), (6, 24, False), (7, 24, True), (250, 1000, False)],
+)
+def test_more_than_a_quarter_and_more_than_a_handful_is_too_much_to_lose(
+    gone: int, looked_at: int, too_many: bool
+) -> None:
+    assert loses_too_much(gone, looked_at) is too_many
 
 
 def test_of_a_long_video_one_percent_is_allowed() -> None:

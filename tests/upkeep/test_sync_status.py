@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from curri.sandbox import Fault, Timings, When
+from curri.sandbox import Fault, Sandbox, SandboxSettings, Timings, When
 from upload.conftest import Films, Open
 from upload.site import Site, objects
 
@@ -205,6 +205,50 @@ def test_a_server_that_knows_nothing_calls_no_video_missing(uploaded: Site) -> N
     uploaded.box.faults(Fault("answer", When(times=None), status=404))
     assert uploaded.run("sync-status").code == 9
     assert {**uploaded.everything(), "run": []} == {**before, "run": []}
+
+
+@pytest.mark.parametrize("count", [6, 40])  # looked up one by one, and in a listing
+def test_the_account_of_somebody_else_calls_no_video_missing(site: Site, count: int) -> None:
+    planted(site, count)
+    assert site.run("sync-status").code == 0
+    before = site.everything()
+    with Sandbox(SandboxSettings(account_id="b" * 32)) as other:
+        other.plant(({"name": f"theirs {n}"} for n in range(3)), state="ready")
+        variables = {"CLOUDFLARE_ACCOUNT_ID": other.account_id, "CURRI_STREAM_URL": other.url}
+        for arguments in (["--all"], ["--all"], ["--all", "--dry-run"]):
+            done = site.run("sync-status", *arguments, **variables)
+            assert (done.code, done.out) == (9, "")
+            assert f"at least {count // 4 + 1 if count > 20 else 6} of {count} videos" in done.err
+            assert "hint: check CLOUDFLARE_ACCOUNT_ID" in done.err
+            assert "--allow-missing" in done.err
+            assert {**site.everything(), "run": []} == {**before, "run": []}
+    assert site.rows("SELECT exit_code FROM run ORDER BY id") == [(0,), (9,), (9,)]
+    quiet(site, "--all")
+
+
+def test_many_videos_that_were_deleted_are_recorded_once_a_person_says_so(site: Site, dashboard: Dashboard) -> None:
+    uids = planted(site, 20)
+    for uid in uids[:6]:
+        dashboard.delete(uid)
+    before = site.everything()
+    assert site.run("sync-status").code == 9
+    assert {**site.everything(), "run": []} == {**before, "run": []}
+    done = site.run("sync-status", "--allow-missing")
+    assert done.code == 3
+    assert done.err.count("MISSING") == 6
+    missing = site.rows("SELECT provider_id FROM video WHERE error_code = 'MISSING'")
+    assert sorted(missing) == sorted((uid,) for uid in uids[:6])
+    assert site.one("SELECT count(*) FROM video WHERE status = 'ready'") == 14
+    quiet(site, "--all")  # what is known to be gone does not count again
+    dashboard.delete(uids[6])
+    assert site.run("sync-status", "--all").code == 3
+
+
+def test_a_few_videos_that_were_deleted_are_believed(site: Site, dashboard: Dashboard) -> None:
+    for uid in planted(site, 5):
+        dashboard.delete(uid)
+    assert site.run("sync-status").code == 3
+    assert site.one("SELECT count(*) FROM video WHERE error_code = 'MISSING'") == 5
 
 
 def test_with_nothing_due_nothing_is_asked_said_or_written(uploaded: Site) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from curri.errors import ToolError
-from curri.media import tools
+from curri.media.tools import Ffmpeg
 from media.clips import Clips
+from support.encoder import ffmpeg as ffmpeg  # with all else that a folder takes from here
 
 from .site import Site, opened
 
@@ -45,19 +44,8 @@ def _filled(film: bytes, number: int, size: int) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def ffmpeg() -> str:
-    """The ffmpeg of this machine. Without one these tests are skipped, but never where CI says they must run."""
-    try:
-        return tools.find(os.environ.get("CURRI_FFMPEG")).path
-    except ToolError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(error.message)
-
-
-@pytest.fixture(scope="session")
-def films(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Films:
-    return Films(Clips(tmp_path_factory.mktemp("clips"), tools.examine(ffmpeg)))
+def films(tool: Ffmpeg, tmp_path_factory: pytest.TempPathFactory) -> Films:
+    return Films(Clips(tmp_path_factory.mktemp("clips"), tool))
 
 
 @pytest.fixture

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import psycopg
@@ -24,12 +20,11 @@ from curri.flow import importing
 from curri.sandbox import Entry, Fault, Sandbox, SandboxSettings, Timings, When
 from curri.sandbox.video import Video
 from support.command import Done, clean_environment
+from support.command import Running as Running
+from support.command import command_line as command_line
 from support.trees import Tree, make_tree
 
 from . import driver
-
-SECONDS = 60
-"""A command that takes longer hangs."""
 
 AT_ONCE = Timings(queued=0, encoding=0, playable=0, rising=0)
 """A Stream that has a video ready as soon as it has its bytes."""
@@ -38,70 +33,6 @@ NO_FFMPEG = "no-such-ffmpeg"
 """What CURRI_FFMPEG is unless a test encodes: to try out a real one would take half the time of a small run."""
 
 WRITES = {"POST", "PATCH", "PUT", "DELETE"}
-
-
-class Running:
-    """A `curri` at work. It is killed at the end, if it still is."""
-
-    def __init__(self, arguments: Sequence[str], environment: dict[str, str], cwd: Path) -> None:
-        self.process = subprocess.Popen(
-            arguments,
-            env=environment,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="surrogateescape",
-        )
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-        self.process.send_signal(number)
-
-    def done(self) -> Done:
-        """Wait for its end."""
-        out, err = self.process.communicate(timeout=SECONDS)
-        return Done(self.process.returncode, out, err)
-
-    def descendants(self) -> dict[int, str]:
-        """Return all processes below it, with their command lines."""
-        found: dict[int, str] = {}
-        waiting = [self.pid]
-        while waiting:
-            pid = waiting.pop()
-            for child in _children(pid):
-                found[child] = command_line(child)
-                waiting.append(child)
-        return found
-
-    def __enter__(self) -> Running:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
-
-
-def _children(pid: int) -> list[int]:
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-        return [int(word) for each in threads for word in Path(f"/proc/{pid}/task/{each}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def command_line(pid: int) -> str:
-    """Return the arguments of a process, as everybody on the machine may read them; "" if it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 @dataclass

@@ -60,7 +60,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 class Database:
     """An open catalog. One connection, which is also what the advisory lock of a command hangs on.
 
-    Nothing in this room commits by itself: the flow opens a `transaction()` and thereby decides what belongs together.
+    Nothing in this room commits by itself: the flow opens a `transaction()` and thereby decides what belongs together,
+    or a `snapshot()` and thereby what is seen together.
     Threads may share it: they take turns, a transaction each.
     """
 
@@ -79,6 +80,16 @@ class Database:
             except BaseException:
                 self._end_statement()
                 raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Read, as often as need be, what was committed at one moment; nothing can be written. Raises DatabaseError.
+
+        Not to be opened inside a transaction: what that has read before would be of another moment.
+        """
+        with self.transaction() as connection:
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection
 
     def _end_statement(self) -> None:
         """End the statement that a signal cut short: else the server works on, and the locks are held meanwhile."""

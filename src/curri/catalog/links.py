@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
 from curri.catalog.database import Connection
 from curri.model import Held
+from curri.plan.identity import place_id
 from curri.plan.status import Facts
 
 _PUT = """
-    INSERT INTO video AS v (provider_id, status, provider_state, duration_seconds, width, height, size_bytes,
+    INSERT INTO video AS v (id, provider_id, status, provider_state, duration_seconds, width, height, size_bytes,
         thumbnail_url, playback_hls_url, playback_dash_url, preview_url, processing_progress, error_code,
         error_message, metadata, ready_at, fully_encoded_at, synced_at, provider_created_at)
-    VALUES (%(uid)s, %(status)s, %(state)s, %(duration)s, %(width)s, %(height)s, %(size)s, %(thumbnail)s, %(hls)s,
-        %(dash)s, %(preview)s, %(progress)s, %(code)s, %(message)s, %(meta)s,
+    VALUES (%(id)s, %(uid)s, %(status)s, %(state)s, %(duration)s, %(width)s, %(height)s, %(size)s, %(thumbnail)s,
+        %(hls)s, %(dash)s, %(preview)s, %(progress)s, %(code)s, %(message)s, %(meta)s,
         CASE WHEN %(playable)s THEN coalesce(%(ready_at)s, now()) END,
         CASE WHEN %(encoded)s THEN now() END, now(), %(created_at)s)
     ON CONFLICT (provider, provider_id) DO UPDATE SET
@@ -36,6 +38,16 @@ _PUT = """
         synced_at = EXCLUDED.synced_at,
         provider_created_at = coalesce(EXCLUDED.provider_created_at, v.provider_created_at)"""
 
+_PREVIEWS = """
+    UPDATE course k SET preview_video_id = found.video_id
+      FROM (SELECT o.id, (SELECT v.id FROM component c JOIN component_video cv ON cv.component_id = c.id
+                            JOIN video v USING (provider, provider_id)
+                           WHERE c.course_id = o.id AND c.lesson_id IS NULL AND c.type = 'VIDEO'
+                             AND c.removed_at IS NULL AND cv.state = 'current'
+                           ORDER BY c.position, c.id LIMIT 1) AS video_id
+              FROM course o WHERE o.id = ANY(%(courses)s::uuid[])) found
+     WHERE k.id = found.id AND k.preview_video_id IS DISTINCT FROM found.video_id"""
+
 
 def put(
     connection: Connection,
@@ -46,6 +58,7 @@ def put(
 ) -> None:
     """Record what Stream says of a video; what it leaves out stays. A second call changes `synced_at` only."""
     values = {
+        "id": place_id("video", video.uid),  # a catalog that is built anew gives it the same
         "uid": video.uid,
         "status": facts.status,
         "state": facts.provider_state,
@@ -96,15 +109,64 @@ def link(
         [component_id, provider_id],
     )
     connection.execute(
-        "INSERT INTO component_video (component_id, provider_id, source_sha1, compressed, linked_at)"
-        " VALUES (%s, %s, %s, %s, now()) ON CONFLICT (component_id, provider, provider_id)"
+        "INSERT INTO component_video (id, component_id, provider_id, source_sha1, compressed, linked_at)"
+        " VALUES (%s, %s, %s, %s, %s, now()) ON CONFLICT (component_id, provider, provider_id)"
         " DO UPDATE SET state = 'pending', retired_at = NULL WHERE component_video.state = 'retired'",
-        [component_id, provider_id, source_sha1, compressed],
+        [place_id("link", component_id, provider_id), component_id, provider_id, source_sha1, compressed],
     )
     if row and row[0] and not playable:
         return "pending"
     make_current(connection, component_id, provider_id)
     return "current"
+
+
+def adopt(
+    connection: Connection,
+    component_id: str,
+    provider_id: str,
+    *,
+    state: str,
+    source_sha1: str | None,
+    compressed: bool,
+    linked_at: datetime | None,
+) -> None:
+    """Link a component that has no link to a video that it had in another catalog, or should have; in that state.
+
+    The component must be locked, the video be recorded. A second call changes nothing.
+    """
+    connection.execute(
+        "INSERT INTO component_video (id, component_id, provider_id, source_sha1, compressed, state, linked_at,"
+        " retired_at) VALUES (%(id)s, %(component)s, %(uid)s, %(sha1)s, %(compressed)s, %(state)s::link_state,"
+        " coalesce(%(at)s, now()), CASE WHEN %(state)s = 'retired' THEN now() END)"
+        " ON CONFLICT (component_id, provider, provider_id) DO NOTHING",
+        {
+            "id": place_id("link", component_id, provider_id),
+            "component": component_id,
+            "uid": provider_id,
+            "sha1": source_sha1,
+            "compressed": compressed,
+            "state": "pending" if state == "current" else state,
+            "at": linked_at,
+        },
+    )
+    if state == "current":
+        make_current(connection, component_id, provider_id)
+
+
+def restore_upload(
+    connection: Connection, component_id: str, provider_id: str, upload_id: str, source_sha1: str, at: datetime
+) -> None:
+    """Record the attempt that brought an adopted video to Stream, as its metadata tell.
+
+    With it the catalog knows that curri made the video, and what its metadata must go on saying.
+    """
+    connection.execute(
+        "INSERT INTO upload AS u (id, component_id, source_sha1, state, provider_id, asked_at, created_at)"
+        " VALUES (%s, %s, %s, 'linked', %s, %s, %s) ON CONFLICT (id) DO UPDATE"
+        " SET state = 'linked', provider_id = EXCLUDED.provider_id, error_code = NULL, error_message = NULL"
+        " WHERE u.component_id = EXCLUDED.component_id AND u.state IN ('linked', 'abandoned', 'failed')",
+        [upload_id, component_id, source_sha1, provider_id, at, at],
+    )
 
 
 def make_current(connection: Connection, component_id: str, provider_id: str) -> None:
@@ -119,15 +181,21 @@ def make_current(connection: Connection, component_id: str, provider_id: str) ->
         " WHERE component_id = %s AND provider_id = %s AND state <> 'current'",
         [component_id, provider_id],
     )
-    # The preview of a course; of several, the first in order.
-    connection.execute(
-        "UPDATE course k SET preview_video_id = v.id FROM component c, video v"
-        " WHERE c.id = %(component)s AND c.lesson_id IS NULL AND k.id = c.course_id AND v.provider_id = %(uid)s"
-        "   AND v.provider = 'CLOUDFLARE' AND k.preview_video_id IS DISTINCT FROM v.id"
-        "   AND NOT EXISTS (SELECT FROM component o WHERE o.course_id = k.id AND o.lesson_id IS NULL"
-        "     AND o.type = 'VIDEO' AND o.removed_at IS NULL AND o.position < c.position)",
-        {"component": component_id, "uid": provider_id},
-    )
+    course = connection.execute(
+        "SELECT course_id::text FROM component WHERE id = %s AND lesson_id IS NULL", [component_id]
+    ).fetchone()
+    if course is not None:
+        show_previews(connection, [course[0]])
+
+
+def show_previews(connection: Connection, courses: Sequence[str]) -> None:
+    """Let courses (ids) show the first of their previews that is there and on Stream, or none."""
+    if not courses:
+        return
+    within = {"courses": list(courses)}
+    # Whoever else sets one at this moment is waited for, so that this sees what that has written.
+    connection.execute("SELECT FROM course WHERE id = ANY(%(courses)s::uuid[]) ORDER BY id FOR NO KEY UPDATE", within)
+    connection.execute(_PREVIEWS, within)
 
 
 def pending(connection: Connection, provider_id: str) -> list[str]:

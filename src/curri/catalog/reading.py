@@ -46,8 +46,7 @@ def content(database: Database, slugs: Sequence[str], root: str | None) -> Recor
     Removed rows are included: they are what a file that comes back is recognised by. One snapshot of the catalog.
     Raises DatabaseError.
     """
-    with database.transaction() as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with database.snapshot() as connection:
         courses = [CourseRow._make(row) for row in connection.execute(_COURSES, {"slugs": list(slugs), "root": root})]
         within = {"courses": [course.id for course in courses]}
         lessons = [LessonRow._make(row) for row in connection.execute(_LESSONS, within)]

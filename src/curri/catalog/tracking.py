@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from curri.catalog.database import Connection
@@ -18,12 +18,14 @@ _TRACKED = """
       JOIN course k ON k.id = c.course_id
       LEFT JOIN lesson l ON l.id = c.lesson_id
      WHERE v.provider = 'CLOUDFLARE' AND cv.state <> 'retired'
+       AND (%(uids)s::text[] IS NULL OR v.provider_id = ANY(%(uids)s))
      GROUP BY v.id ORDER BY min(k.position), min(l.position) NULLS FIRST, min(c.position), v.provider_id"""
 
 
-def read(connection: Connection) -> list[Tracked]:
-    """Return every video that a component shows or waits for, in teaching order."""
-    return [Tracked._make((*row[:-1], tuple(row[-1]))) for row in connection.execute(_TRACKED)]
+def read(connection: Connection, uids: Collection[str] | None = None) -> list[Tracked]:
+    """Return the videos that components show or wait for, in teaching order; with `uids`, those of them."""
+    rows = connection.execute(_TRACKED, {"uids": None if uids is None else list(uids)})
+    return [Tracked._make((*row[:-1], tuple(row[-1]))) for row in rows]
 
 
 def now(connection: Connection) -> datetime:

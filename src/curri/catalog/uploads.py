@@ -25,7 +25,7 @@ LEASE_SECONDS = 120
 
 OPEN_UPLOAD = "state IN ('intended', 'created', 'sending', 'sent')"
 _LEASE = f"now() + make_interval(secs => {LEASE_SECONDS})"
-_HELD = f"u.run_id IS NOT NULL AND coalesce(u.lease_until > now(), false) AND {ALIVE.format('u.run_id')}"
+HELD = f"u.run_id IS NOT NULL AND coalesce(u.lease_until > now(), false) AND {ALIVE.format('u.run_id')}"
 
 _VIDEOS = """
     SELECT c.id::text, c.kind, c.group_key, k.id::text AS course_id, k.slug AS course, k.title AS course_title, k.root,
@@ -50,7 +50,7 @@ _LINKS = """
      ORDER BY cv.state DESC, cv.linked_at DESC"""  # current before pending
 _UPLOADS = f"""
     SELECT u.component_id::text, u.id::text, u.source_sha1, u.state::text, u.provider_id, u.acknowledged_bytes,
-           u.artifact_bytes, u.error_code, u.error_message, CASE WHEN {_HELD} THEN u.run_id END
+           u.artifact_bytes, u.error_code, u.error_message, CASE WHEN {HELD} THEN u.run_id END
       FROM upload u
      WHERE (%(only)s::uuid IS NULL OR u.component_id = %(only)s)
      ORDER BY u.created_at DESC, u.id"""
@@ -72,8 +72,7 @@ class Claim:
     url: str | None = field(repr=False)
     artifact_sha1: str | None
     artifact_bytes: int | None
-    attempts: int  # times that Stream was asked to create it before this run took hold of it
-    asked_at: datetime | None  # the last time, unless it refused: something may have been created
+    asked_at: datetime | None  # when Stream was last asked to create it, unless it refused: something may be there
     asked_seconds: float | None  # since then
     created_at: datetime
 
@@ -87,7 +86,7 @@ class Claim:
 
 
 _CLAIM = """id::text, run_id, source_sha1, state::text, provider_id, upload_url, artifact_sha1, artifact_bytes,
-    attempts, asked_at, date_part('epoch', now() - asked_at)::float8, created_at"""
+    asked_at, date_part('epoch', now() - asked_at)::float8, created_at"""
 
 
 def read(connection: Connection, only: str | None = None) -> list[RecordedVideo]:
@@ -147,7 +146,7 @@ def take_over(connection: Connection, upload_id: str, run_id: int) -> Claim | No
     """Go on with an open upload; None if it is another run's, or not open any more. Call it after `lock`."""
     row = connection.execute(
         f"UPDATE upload u SET run_id = %s, lease_until = {_LEASE}"
-        f" WHERE u.id = %s AND {OPEN_UPLOAD} AND (u.run_id = %s OR NOT ({_HELD})) RETURNING {_CLAIM}",
+        f" WHERE u.id = %s AND {OPEN_UPLOAD} AND (u.run_id = %s OR NOT ({HELD})) RETURNING {_CLAIM}",
         [run_id, upload_id, run_id],
     ).fetchone()
     return None if row is None else Claim(*row)
@@ -226,9 +225,9 @@ def acknowledged(connection: Connection, claim: Claim, offset: int) -> None:
     _write(connection, claim, state="sending", acknowledged_bytes=offset)
 
 
-def sent(connection: Connection, claim: Claim, provider_id: str) -> None:
+def sent(connection: Connection, claim: Claim) -> None:
     """Record that all bytes are there. The address is of no more use and goes."""
-    _write(connection, claim, state="sent", provider_id=provider_id, upload_url=None)
+    _write(connection, claim, state="sent", upload_url=None)
 
 
 def close(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from psycopg import sql
 
+from curri.catalog import links
 from curri.catalog.database import Connection, Database
 from curri.model import AssetRow
 from curri.plan.changes import ContentPlan
@@ -46,11 +47,17 @@ _ASSET = _Table(
 )
 
 
+_LEFT = """
+    SELECT DISTINCT course_id::text FROM component
+     WHERE id = ANY(%(components)s::uuid[]) AND lesson_id IS NULL AND type = 'VIDEO'"""
+
+
 def apply(database: Database, plan: ContentPlan) -> None:
     """Make the catalog what the plan says: all of it or, on any error, nothing. Raises DatabaseError.
 
     Rows that change their place are lifted out first (marked as removed) and then set down: so two lessons can
-    swap their numbers although no moment knows two lessons of one number.
+    swap their numbers although no moment knows two lessons of one number. A course whose preview came or went shows
+    the first of those that are there and on Stream, or none.
     """
     if plan.is_empty:
         return
@@ -62,6 +69,7 @@ def apply(database: Database, plan: ContentPlan) -> None:
             (_COMPONENT, plan.components.update, plan.components.insert, plan.components.remove),
             (_ASSET, assets, map(_timed, plan.assets.insert), plan.assets.remove),
         )
+        previewed = _previewed(connection, plan)
         for table, update, _, remove in changes:
             _remove(connection, table, remove)
             _lift(connection, table, update)
@@ -69,6 +77,17 @@ def apply(database: Database, plan: ContentPlan) -> None:
             # New parents before the children that point to them, and both before anything else takes their place.
             _insert(connection, table, insert)
             _set_down(connection, table, update)
+        links.show_previews(connection, previewed)
+
+
+def _previewed(connection: Connection, plan: ContentPlan) -> list[str]:
+    """Return the courses that lose, get or re-order a preview by this plan. New ones are not on Stream yet."""
+    there = [*plan.components.remove, *(row.id for row in plan.components.update)]
+    if not there:
+        return []
+    left = connection.execute(_LEFT, {"components": there})
+    reached = {row.course_id for row in plan.components.update if row.lesson_id is None and row.type == "VIDEO"}
+    return sorted(reached | {row[0] for row in left})
 
 
 def _timed(row: AssetRow) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from curri.stream.videos import Videos
 
 T = TypeVar("T")
 
+IN_PROCESSING = ("queued", "inprogress")
 LIMIT = 120
 """Videos queued or encoding at one time in an account (Cloudflare's FAQ of Stream)."""
 LOOK_SECONDS = 30.0
@@ -31,11 +32,16 @@ class Ceiling:
         self._since = 0
 
     def count(self) -> int:
-        """Ask Stream how many videos are in processing: two requests."""
-        listed = sum(len(self._videos.listing(status=state)) for state in ("queued", "inprogress"))
+        """Ask Stream how many videos are in processing: two requests.
+
+        That a listing holds only what it was asked for is documented and not relied on: each video says its state. One
+        that gets on from one state to the other between the two requests is one video.
+        """
+        listed = [video for state in IN_PROCESSING for video in self._videos.listing(status=state)]
+        busy = len({video.uid for video in listed if video.state in IN_PROCESSING})
         with self._lock:
-            self._listed, self._since = listed, 0
-        return listed
+            self._listed, self._since = busy, 0
+        return busy
 
     def sent(self) -> None:
         """Say that one more video has begun to be processed."""

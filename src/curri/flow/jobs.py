@@ -89,9 +89,29 @@ def gather(
         if path is None or folder is None or seen is None or seen.presence in (Presence.MISSING, Presence.CHANGED):
             blocked.append(_blocked(video, changed=seen is not None and seen.presence is Presence.CHANGED))
             continue
-        job = _job(video, judgement, called[video.id], path, workshop, _rendition(video.rendition, folder))
-        jobs.append(replace(job, mtime_ns=seen.mtime_ns, doubtful=seen.presence is Presence.DOUBTFUL))
+        doubtful = seen.presence is Presence.DOUBTFUL
+        rendition = _rendition(video.rendition, folder) if workshop.compress else None
+        probed = examine(path, workshop)
+        way = _way(video, rendition, probed, workshop)
+        jobs.append(
+            Job(video, called[video.id], judgement, path, seen.mtime_ns, doubtful, rendition, probed, *way),
+        )
     return jobs, blocked
+
+
+def decided_again(jobs: Iterable[Job], workshop: Workshop) -> list[Job]:
+    """Return the jobs as they are with the ffmpeg that `workshop` has by now.
+
+    Only those that it decides about can be other ones, and only a file that could not be probed without it is examined
+    again: that takes a while.
+    """
+    return [_again(job, workshop) if job.needs_ffmpeg else job for job in jobs]
+
+
+def _again(job: Job, workshop: Workshop) -> Job:
+    probed = examine(job.path, workshop) if isinstance(job.probed, Unusable) else job.probed
+    action, why, size, encodes = _way(job.video, job.rendition, probed, workshop)
+    return replace(job, probed=probed, action=action, why=why, size=size, encodes=encodes)
 
 
 def _blocked(video: RecordedVideo, *, changed: bool) -> Item:
@@ -110,28 +130,23 @@ def _rendition(row: AssetRow | None, folder: Path) -> Path | None:
     return path if look(path, row).presence is Presence.SAME else None
 
 
-def _job(
-    video: RecordedVideo, judgement: Judgement, name: str, path: Path, workshop: Workshop, rendition: Path | None
-) -> Job:
+def _way(
+    video: RecordedVideo, rendition: Path | None, probed: Probed | Unusable, workshop: Workshop
+) -> tuple[str, str, int, bool]:
+    """Return what would be done with a video: the last four fields of a Job."""
     size = video.source.size
-    rendition = rendition if workshop.compress else None
-    probed = examine(path, workshop)
-    job = Job(video, name, judgement, path, 0, False, rendition, probed, "", "", size, False)
     if isinstance(probed, Unusable):
-        return replace(job, action="none", why=f"{probed.flaw}: {probed.why}", size=0)
+        return "none", f"{probed.flaw}: {probed.why}", 0, False
     decision = plan(probed, workshop)
     if rendition is not None and video.rendition is not None:
-        why = f"{printable(rendition.name)} lies beside it"
-        return replace(job, action="rendition", why=why, size=video.rendition.size, encodes=True)
+        return "rendition", f"{printable(rendition.name)} lies beside it", video.rendition.size, True
     if decision.action is Action.PASSTHROUGH:
-        return replace(job, action="passthrough", why=decision.why)
+        return "passthrough", decision.why, size, False
     known = workshop.cache.peek(video.source.sha1)
     if isinstance(known, Rendition):
-        return replace(job, action="encode", why=f"{decision.why}; encoded before", size=known.size)
+        return "encode", f"{decision.why}; encoded before", known.size, False
     most = most_bytes(probed)
-    return replace(
-        job, action="encode", why=decision.why, size=most if decision.required else min(most, size), encodes=True
-    )
+    return "encode", decision.why, most if decision.required else min(most, size), True
 
 
 def limited(jobs: list[Job], uploads: int | None, minutes: float | None) -> tuple[list[Job], int]:

@@ -13,11 +13,27 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from curri.errors import Interrupted
 from curri.flow.jobs import Item, Job
 from curri.flow.worker import Package, Worker
 from curri.stream.pause import Stop, Stopped
 
 TICK = 0.1
+
+
+class _Ticks:
+    """Something that is to be done every so many seconds, whatever else happens."""
+
+    def __init__(self, every: float, tick: Callable[[], None]) -> None:
+        self._every = every
+        self._tick = tick
+        self._due = time.monotonic() + every
+
+    def keep(self) -> None:
+        """Do it if it is due. Raises what it raises, and then it is due anew after as long."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._every
+            self._tick()
 
 
 class Pipeline:
@@ -44,19 +60,20 @@ class Pipeline:
         """Work until all jobs are done, calling `tick` (it may raise) every so many seconds.
 
         After a signal nothing new begins, what is in flight comes to its end, and the signal's error is raised. So is
-        the first error that ended the run. No thread is left in either case.
+        the first error that ended the run. No thread is left in either case, and `tick` is called until the last ends.
         """
         self._to_encode.extend(job for job in jobs if job.encodes)
         self._direct.extend(job for job in jobs if not job.encodes)
         threads = [self._thread(self._encode) for _ in range(min(self._encoders, len(self._to_encode)))]
         threads += [self._thread(self._send) for _ in range(min(self._transfers, len(jobs)))]
+        ticks = _Ticks(every, tick)
         try:
             for thread in threads:
                 thread.start()
-            self._watch(len(threads), every, tick)
+            self._watch(len(threads), ticks)
         except BaseException as error:  # noqa: BLE001 - raised below, when no thread is left
             self._fail(error)
-            self._wait(sum(thread.ident is not None for thread in threads))
+            self._wind_down(sum(thread.ident is not None for thread in threads), ticks)
         for package in self._ready:
             self._worker.give_up(package)
         if self._error is not None:
@@ -65,17 +82,24 @@ class Pipeline:
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
         return threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True)
 
-    def _watch(self, threads: int, every: float, tick: Callable[[], None]) -> None:
-        due = time.monotonic() + every
+    def _watch(self, threads: int, ticks: _Ticks) -> None:
         while len(self._ended) < threads:
             self._rest()
-            if time.monotonic() >= due:
-                tick()
-                due = time.monotonic() + every
+            ticks.keep()
 
-    def _wait(self, threads: int) -> None:
+    def _wind_down(self, threads: int, ticks: _Ticks) -> None:
+        """Wait for what is in flight. It may take long, and its leases must last until then.
+
+        A tick that fails changes nothing: the run is ending, and for an earlier error.
+        """
         while len(self._ended) < threads:
             self._rest()
+            try:
+                ticks.keep()
+            except Interrupted:
+                raise
+            except Exception as error:  # noqa: BLE001 - the one that counts was raised before
+                self._fail(error)
 
     def _rest(self) -> None:
         """Return when a thread ended, or a moment later.

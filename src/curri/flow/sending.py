@@ -214,7 +214,7 @@ class Sender:
         except (failures.NotFound, failures.UploadForbidden, failures.WrongUpload) as gone:
             self._settle(claim, uid, gone)
         with self._database.transaction() as connection:
-            uploads.sent(connection, claim, uid)
+            uploads.sent(connection, claim)
         self._ceiling.sent()
         return uid
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 
 from curri.catalog import links, tracking
 from curri.catalog.database import Database
-from curri.errors import ExitCode
+from curri.errors import ConfigError, ExitCode
 from curri.flow import ledger
 from curri.flow.jobs import Item
 from curri.flow.preflight import Credentials
 from curri.model import Held, Result, Tracked
-from curri.plan.sync import MISSING, Verdict, decide
+from curri.plan.sync import MISSING, Verdict, decide, loses_too_much
 from curri.plan.text import printable
 from curri.stream.client import Client
 from curri.stream.failures import NotFound
@@ -44,6 +44,8 @@ class Options:
     """Go on looking until Stream works on none of them any more."""
     stuck_after: timedelta = STUCK_AFTER
     dry_run: bool = False
+    allow_missing: bool = False
+    """Go on if more than a quarter of the videos is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ def run(
     """Look at the videos that are due, write down what Stream says, and let components play what became ready.
 
     Tells of each video that changed, failed or is stuck. A video is called missing only if asking for it says so: a
-    listing that fails part-way ends the run instead. A second call right away asks nothing, unless something is still
-    being worked on. Raises BusyError, ConfigError, StreamError, DatabaseError.
+    listing that fails part-way ends the run instead, and so does (ConfigError) an account that so many are missing from
+    that it looks like another one. A second call right away asks nothing, unless something is still being worked on.
+    Raises BusyError, ConfigError, StreamError, DatabaseError.
     """
     looks = _Looks(database, options, on_item)
     due = _due(database, options)
@@ -82,7 +85,12 @@ def run(
     due = _due(database, options)  # another run may have looked at them meanwhile
     if not due:
         return looks.report(None)
-    arguments = {"all": options.every, "wait": options.wait, "stuck_after": options.stuck_after.total_seconds()}
+    arguments = {
+        "all": options.every,
+        "wait": options.wait,
+        "stuck_after": options.stuck_after.total_seconds(),
+        "allow_missing": options.allow_missing,
+    }
     with ledger.entry(database, COMMAND, arguments, version) as entry, Client(account) as client:
         videos = Videos(client)
         waiting = looks.look(videos, due)
@@ -108,13 +116,11 @@ def follow(
 ) -> set[str]:
     """Follow these linked videos until each can be played or has failed; returns those that are neither in the end.
 
-    Tells of each as it becomes ready or fails. Raises Stopped, and what stream and catalog raise.
+    Tells of each as it becomes ready or fails. Raises Stopped, ConfigError if so many are missing that it looks like
+    another account, and what stream and catalog raise.
     """
     looks = _Looks(database, Options(every=True), on_item)
-    wanted = set(uids)
-    with database.transaction() as connection:
-        known = [video for video in tracking.read(connection) if video.provider_id in wanted]
-    waiting = looks.look(videos, known)
+    waiting = looks.look_up(videos, uids)
     return {video.provider_id for video in _wait(looks, videos, waiting, stop, clock)}
 
 
@@ -126,7 +132,7 @@ def _wait(
     while waiting and clock.now() - begun < GIVE_UP.total_seconds():
         clock.pause(pause, stop)
         pause = min(pause * 1.5, LONGEST_PAUSE)
-        waiting = looks.again(videos, waiting)
+        waiting = looks.look_up(videos, [video.provider_id for video in waiting])
     return waiting
 
 
@@ -138,12 +144,24 @@ class _Looks:
         self._options = options
         self._on_item = on_item
         self._last: dict[str, tuple[str, str]] = {}  # by video: how it fared in this run, and its status now
+        self._looked_at: set[str] = set()
+        self._lost: set[str] = set()  # those of them that were there, as far as was known
         self._problems: set[str] = set()
         self._told: set[tuple[str, str]] = set()
 
+    def look_up(self, videos: Videos, uids: Collection[str]) -> list[Tracked]:
+        """Look at the videos with these ids, by what is recorded of them now."""
+        with self._database.transaction() as connection:
+            known = tracking.read(connection, uids)
+        return self.look(videos, known)
+
     def look(self, videos: Videos, known: Sequence[Tracked]) -> list[Tracked]:
-        """Ask for videos, write down what Stream says; returns those that it still works on."""
-        found = _ask(videos, known)
+        """Ask for videos, write down what Stream says; returns those that it still works on.
+
+        Raises ConfigError, before anything is written, if too many are not there.
+        """
+        self._looked_at.update(video.provider_id for video in known)
+        found = [self._believed(video, held) for video, held in _ask(videos, known)]
         with self._database.transaction() as connection:
             moment = tracking.now(connection)
         verdicts = [(video, held, decide(video, held, moment, self._options.stuck_after)) for video, held in found]
@@ -154,12 +172,18 @@ class _Looks:
             self._tell(video, held, verdict)
         return [video for video, _, verdict in verdicts if verdict.facts.status in ("queued", "inprogress")]
 
-    def again(self, videos: Videos, waiting: Sequence[Tracked]) -> list[Tracked]:
-        """Look once more, with what is recorded of the videos by now."""
-        wanted = {video.provider_id for video in waiting}
-        with self._database.transaction() as connection:
-            known = [video for video in tracking.read(connection) if video.provider_id in wanted]
-        return self.look(videos, known)
+    def _believed(self, video: Tracked, held: Held | None) -> tuple[Tracked, Held | None]:
+        """Return a finding, unless it is one too many of a video that is gone: what is known then is enough to stop."""
+        if held is None and video.error_code != MISSING:
+            self._lost.add(video.provider_id)
+        if not self._options.allow_missing and loses_too_much(len(self._lost), len(self._looked_at)):
+            raise ConfigError(
+                f"at least {len(self._lost)} of {len(self._looked_at)} videos are not in this account: too many to be"
+                " recorded as missing",
+                hint="check CLOUDFLARE_ACCOUNT_ID; if they were deleted on purpose:"
+                " `curri sync-status --allow-missing`",
+            )
+        return video, held
 
     def _write(self, verdicts: Sequence[tuple[Tracked, Held | None, Verdict]]) -> None:
         with self._database.transaction() as connection:

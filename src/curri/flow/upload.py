@@ -12,7 +12,7 @@ from curri.catalog.database import Database
 from curri.errors import ConfigError, CurriError, ExitCode, StreamError, ToolError
 from curri.flow import ledger, preflight, sync
 from curri.flow.ceiling import Ceiling
-from curri.flow.jobs import Item, Job, gather, limited, titles
+from curri.flow.jobs import Item, Job, decided_again, gather, limited, titles
 from curri.flow.pipeline import Pipeline
 from curri.flow.preflight import Credentials
 from curri.flow.sending import Sender
@@ -51,19 +51,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What an upload works with."""
+    """What an upload works with: the settings. What they are unless they are set, only those say."""
 
     credentials: Credentials
     home: Path
     ffmpeg: Path | None
     labels: Callable[[str], Labels]
     """Of a curriculum, by its folder."""
-    transfers: int = 4
-    encoders: int = 1
-    bwlimit: int | None = None  # bytes per second
-    chunk_size: int = chunks.USUAL
-    cache_size: int = 20_000_000_000  # bytes
-    delay: float = 60.0  # seconds until a new upload is sure to show in a listing
+    transfers: int
+    encoders: int
+    bwlimit: int | None  # bytes per second; None: no limit
+    chunk_size: int  # bytes
+    cache_size: int  # bytes
+    delay: float  # seconds until a new upload is sure to show in a listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,7 @@ def _due(
     database: Database, options: Options, tally: _Tally
 ) -> tuple[list[RecordedVideo], list[tuple[RecordedVideo, Judgement]]]:
     """Return all videos, and those that are to be sent; the others are accounted for."""
-    with database.transaction() as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with database.snapshot() as connection:
         every = uploads.read(connection)
     due = []
     for video in select(every, options.selection):
@@ -201,13 +200,12 @@ def _plan(
     cache = Cache(means.home / "renditions", budget=means.cache_size)
     workshop = Workshop(cache, None, options.compress, Watch(cancelled=lambda: stop.finishing))
     missing: ToolError | None = None
-    called = titles(every)
-    jobs, blocked = gather(due, called, workshop)
+    jobs, blocked = gather(due, titles(every), workshop)
     if any(job.needs_ffmpeg for job in jobs):
         try:
             tool = tools.find(None if means.ffmpeg is None else str(means.ffmpeg))
             workshop = replace(workshop, tool=tool)
-            jobs, blocked = gather(due, called, workshop)  # what it can do decides about some
+            jobs = decided_again(jobs, workshop)  # what it can do decides about some
         except ToolError as error:
             missing = error
     for item in blocked:

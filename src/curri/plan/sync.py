@@ -13,6 +13,9 @@ MISSING = "MISSING"
 DURATION_DIFFERS = "DURATION_DIFFERS"
 """The error code of a video that can be played, and is longer or shorter than what was sent."""
 
+GUARD_SHARE, GUARD_FEW = 0.25, 5
+"""More than this share of the videos, and more than so few, gone at once looks like another account."""
+
 TOLERANCE_SECONDS = 1.0
 TOLERANCE_SHARE = 0.01
 """How far the duration on Stream may lie from that of what was sent: the larger of both."""
@@ -63,6 +66,11 @@ def decide(known: Tracked, held: Held | None, now: datetime, stuck_after: timede
         return Verdict(seen, changed, Result.FAILED, _stuck(seen, age), max(again, _STUCK), may_play=False)
     # That Stream has begun to work on it is recorded, and no news.
     return Verdict(seen, changed, Result.UNCHANGED, f"{seen.provider_state}, {seen.progress} %", again, may_play=False)
+
+
+def loses_too_much(gone: int, looked_at: int) -> bool:
+    """Return whether so many of the videos that were looked at vanished that a person should look first."""
+    return gone > max(GUARD_FEW, looked_at * GUARD_SHARE)
 
 
 def lasts_as_sent(there: float | None, sent: float | None) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from curri.errors import ToolError
+
+Track: TypeAlias = dict[str, Any]
 
 SHORTEST = 0.1
 """Seconds; a shorter video is refused."""
@@ -47,25 +50,38 @@ def look(path: Path, max_duration: int | None = None) -> Seen:
         from pymediainfo import MediaInfo
     except ModuleNotFoundError as error:
         raise ToolError("the sandbox cannot probe videos", hint="pip install pymediainfo") from error
-    tracks = MediaInfo.parse(str(path)).tracks
-    general: Any = next((track for track in tracks if track.track_type == "General"), None)
-    video: Any = next((track for track in tracks if track.track_type == "Video"), None)
-    container = str(getattr(general, "format", ""))
+    try:
+        # MediaInfo keeps options for the whole process: other ones than those of curri would disturb its probes.
+        with path.open("rb") as file:
+            answer = MediaInfo.parse(file, output="JSON", full=False, encoding_errors="replace")
+        tracks = json.loads(answer)["media"]["track"]
+    except (ValueError, KeyError, TypeError):
+        return Seen(error="ERR_NON_VIDEO")
+    general: Track = next((track for track in tracks if track.get("@type") == "General"), {})
+    video: Track | None = next((track for track in tracks if track.get("@type") == "Video"), None)
+    container = str(general.get("Format", ""))
     if video is None:
-        others = {track.track_type for track in tracks} & {"Audio", "Image", "Text"}
+        others = {track.get("@type") for track in tracks} & {"Audio", "Image", "Text"}
         broken = container in _MEDIA_TYPES and not others
         return Seen(error="ERR_MALFORMED_VIDEO" if broken else "ERR_NON_VIDEO")
-    milliseconds = general.duration or video.duration or 0
-    duration = round(float(milliseconds) / 1000, 3)
-    width, height = int(video.width or -1), int(video.height or -1)
-    if float(video.rotation or 0) % 180 == 90:
+    duration = round(_number(general, "Duration") or _number(video, "Duration"), 3)
+    width, height = int(_number(video, "Width")) or -1, int(_number(video, "Height")) or -1
+    if _number(video, "Rotation") % 180 == 90:
         width, height = height, width
     media_type = _MEDIA_TYPES.get(container, "application/octet-stream")
     return Seen(duration, width, height, media_type, _fault(general, duration, max_duration))
 
 
-def _fault(general: Any, duration: float, max_duration: int | None) -> str:
-    if getattr(general, "istruncated", None) == "Yes":
+def _number(track: Track, key: str) -> float:
+    try:
+        return float(track.get(key) or 0)
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _fault(general: Track, duration: float, max_duration: int | None) -> str:
+    extra = general.get("extra")
+    if isinstance(extra, dict) and extra.get("IsTruncated") == "Yes":
         return "ERR_MALFORMED_VIDEO"
     if duration < SHORTEST:
         return "ERR_DURATION_TOO_SHORT"

@@ -250,6 +250,7 @@ class RecordedVideo:
     rendition: AssetRow | None
     links: tuple[LinkRow, ...]  # pending and current ones
     uploads: tuple[UploadRow, ...]  # of the present source, and open ones; the newest first
+    former: tuple[LinkRow, ...] = ()  # retired links to videos made of the present source; the newest first
 
     @property
     def place(self) -> str:

@@ -70,6 +70,20 @@ FAILED = upload("failed", code="truncated", message="the file ends too early")
 ERROR = link("error", code="ERR_NON_VIDEO", message="Stream finds no video")
 
 
+def test_a_file_that_is_as_before_again_needs_only_a_link() -> None:
+    again = replace(video(link(sha1=BEFORE)), former=(link(status="error"), link(state="retired")))
+    assert judge(again) == due(Due.RETURNED, "the file is one that was sent before")
+    assert judge(replace(again, uploads=(upload("failed"),))).due is Due.RETURNED
+    assert judge(replace(again, uploads=(upload("created", BEFORE),))).due is Due.RESUME
+    assert judge(replace(again, links=(link(),))) == fine("on Stream")
+
+
+@pytest.mark.parametrize("bad", [link("error", state="retired"), link(state="retired", code="DURATION_DIFFERS")])
+def test_a_former_video_that_failed_is_not_linked_again(bad: LinkRow) -> None:
+    assert judge(replace(video(link(sha1=BEFORE)), former=(bad,))).due is Due.CHANGED
+    assert judge(replace(VIDEO, former=(bad,))).due is Due.NEW
+
+
 @pytest.mark.parametrize(
     ("known", "judgement"),
     [

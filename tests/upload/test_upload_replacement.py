@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from curri.sandbox import Fault, Timings, When
+from upkeep.dashboard import Dashboard
 
 from .conftest import Films, Open
 from .site import Site
@@ -93,11 +94,71 @@ def test_a_lesson_that_moved_is_not_sent_again(site: Site, films: Films) -> None
     assert site.requests() == []
 
 
-def test_a_file_that_is_as_before_again_needs_no_third_copy(site: Site, films: Films) -> None:
-    """What is on Stream under a retired link is not used again: it may be gone tomorrow."""
-    for number in (1, 2, 1):
+def test_a_file_that_is_as_before_again_is_linked_again_without_a_byte(site: Site, films: Films) -> None:
+    for number in (1, 2):
         place(site, films.plain(number))
         assert site.upload("--wait").code == 0
-    states = [state for state, _ in site.links()[PLACE]]
-    assert states == ["retired", "retired", "current"]
-    assert len(shown(site)) == 1
+    (first,), (second,) = uids(site, "retired"), uids(site, "current")
+    place(site, films.plain(1))
+    site.box.clear_requests()
+    planned = site.upload("--dry-run")
+    assert (planned.code, site.writes()) == (0, [])
+    assert planned.out.startswith(f"relink    {PLACE} -> course_01_L01_learning\n")
+    assert planned.out.endswith("nothing to do; 1 would be linked again\n")
+    done = site.upload()
+    assert done.out.startswith(f"linked    {PLACE} -> course_01_L01_learning\n")
+    assert (done.code, done.out.splitlines()[-1]) == (0, "nothing was sent; 1 linked again")
+    assert (site.writes(), shown(site)) == ([], [first])
+    assert site.links()[PLACE] == [("current", first), ("retired", second)]
+    assert site.upload().out == "nothing to do; 1 unchanged\n"
+
+
+def test_a_former_video_that_is_gone_is_sent_again(site: Site, films: Films) -> None:
+    for number in (1, 2):
+        place(site, films.plain(number))
+        assert site.upload("--wait").code == 0
+    (gone,) = uids(site, "retired")
+    Dashboard(site.box).delete(gone)
+    place(site, films.plain(1))
+    assert site.upload("--wait").code == 0
+    assert [state for state, _ in site.links()[PLACE]] == ["retired", "retired", "current"]
+    assert shown(site) != [gone]
+
+
+def test_a_former_video_that_is_not_ready_waits_like_any_other(open_site: Open, films: Films) -> None:
+    site = open_site(frozen_clock=True, timings=SLOW)
+    place(site, films.plain(1))
+    assert site.upload().code == 0
+    site.box.advance(60)
+    for number in (2, 3):
+        place(site, films.plain(number))
+        assert site.upload().code == 0
+    (second,) = uids(site, "retired")
+    place(site, films.plain(2))
+    assert site.upload().code == 0
+    assert [state for state, _ in site.links()[PLACE]] == ["current", "pending", "retired"]
+    site.box.advance(60)
+    assert site.run("sync-status", "--all").code == 0
+    assert shown(site) == [second]
+    assert len(site.box.videos()) == 3
+
+
+def test_a_replacement_whose_file_is_gone_again_is_not_switched_to(open_site: Open, films: Films) -> None:
+    site = open_site(frozen_clock=True, timings=SLOW)
+    place(site, films.plain(1))
+    assert site.upload().code == 0
+    site.box.advance(60)
+    place(site, films.plain(2))
+    assert site.upload().code == 0
+    (first,) = uids(site, "current")
+    place(site, films.plain(1))
+    site.box.advance(60)
+    assert site.run("sync-status", "--all").code == 0
+    assert shown(site) == [first]
+    assert [state for state, _ in site.links()[PLACE]] == ["current", "retired"]
+    assert site.upload().out == "nothing to do; 1 unchanged\n"
+
+
+def uids(site: Site, state: str) -> list[str]:
+    """Return the ids of the videos that are linked in that state."""
+    return [uid for found, uid in site.links()[PLACE] if found == state]

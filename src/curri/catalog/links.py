@@ -198,6 +198,32 @@ def show_previews(connection: Connection, courses: Sequence[str]) -> None:
     connection.execute(_PREVIEWS, within)
 
 
+def switch(connection: Connection, provider_id: str) -> None:
+    """Let the components that wait for this video play it from now on, in one step with what it replaces.
+
+    Where the file has meanwhile become again what is played, the waiting video is of no use and retires. A second call
+    changes nothing.
+    """
+    for component_id in pending(connection, provider_id):
+        row = connection.execute(
+            "SELECT EXISTS (SELECT FROM component_video cv JOIN video v USING (provider, provider_id)"
+            "  JOIN asset a ON a.component_id = cv.component_id AND a.role = 'source' AND a.removed_at IS NULL"
+            " WHERE cv.component_id = %(component)s AND cv.state = 'current' AND v.status <> 'error'"
+            "   AND cv.source_sha1 = a.checksum_sha1 AND NOT EXISTS (SELECT FROM component_video w"
+            "     WHERE w.component_id = cv.component_id AND w.provider_id = %(uid)s"
+            "       AND w.source_sha1 IS NOT DISTINCT FROM a.checksum_sha1))",
+            {"component": component_id, "uid": provider_id},
+        ).fetchone()
+        if row and row[0]:
+            connection.execute(
+                "UPDATE component_video SET state = 'retired', retired_at = now()"
+                " WHERE component_id = %s AND provider_id = %s AND state = 'pending'",
+                [component_id, provider_id],
+            )
+        else:
+            make_current(connection, component_id, provider_id)
+
+
 def pending(connection: Connection, provider_id: str) -> list[str]:
     """Return the components whose link to this video waits for it to be playable, and lock them.
 

@@ -48,7 +48,7 @@ def schedule(connection: Connection, when: Sequence[tuple[str, float]]) -> None:
 
 
 def waited_for(connection: Connection, uids: Sequence[str]) -> list[str]:
-    """Return those of the videos that a component waits for: few, where `links.pending` of each would be many calls."""
+    """Return those of the videos that a component waits for: few, where `links.switch` of each would be many calls."""
     rows = connection.execute(
         "SELECT DISTINCT provider_id FROM component_video"
         " WHERE provider = 'CLOUDFLARE' AND state = 'pending' AND provider_id = ANY(%s) ORDER BY 1",

@@ -45,8 +45,7 @@ _LINKS = """
     SELECT cv.component_id::text, v.provider_id, cv.source_sha1, cv.state::text, v.status::text, v.error_code,
            v.error_message
       FROM component_video cv JOIN video v USING (provider, provider_id)
-     WHERE cv.state <> 'retired' AND cv.provider = 'CLOUDFLARE'
-       AND (%(only)s::uuid IS NULL OR cv.component_id = %(only)s)
+     WHERE cv.provider = 'CLOUDFLARE' AND (%(only)s::uuid IS NULL OR cv.component_id = %(only)s)
      ORDER BY cv.state DESC, cv.linked_at DESC"""  # current before pending
 _UPLOADS = f"""
     SELECT u.component_id::text, u.id::text, u.source_sha1, u.state::text, u.provider_id, u.acknowledged_bytes,
@@ -105,11 +104,19 @@ def read(connection: Connection, only: str | None = None) -> list[RecordedVideo]
             source = sources.get(row["id"])
             if source is None:
                 continue  # it is about to be removed
+            linked = links[row["id"]]
             mine = [each for each in uploads[row["id"]] if each.is_open or each.source_sha1 == source.sha1]
             rendition = renditions.get(row["id"])
             videos.append(
                 RecordedVideo(
-                    **row, source=source, rendition=rendition, links=tuple(links[row["id"]]), uploads=tuple(mine)
+                    **row,
+                    source=source,
+                    rendition=rendition,
+                    links=tuple(link for link in linked if link.state != "retired"),
+                    uploads=tuple(mine),
+                    former=tuple(
+                        link for link in linked if link.state == "retired" and link.source_sha1 == source.sha1
+                    ),
                 )
             )
     return videos

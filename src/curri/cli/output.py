@@ -29,7 +29,15 @@ MANY_LINES = 100
 """More lines than this are cut short, unless --verbose."""
 
 STYLES = {"new": "green", "restored": "green", "removed": "red", "blocked": "bold red", "problem": "bold red"}
-STYLES |= {"sent": "green", "failed": "bold red", "send": "green", "encode": "yellow", "rendition": "cyan"}
+STYLES |= {
+    "sent": "green",
+    "linked": "green",
+    "relink": "green",
+    "failed": "bold red",
+    "send": "green",
+    "encode": "yellow",
+    "rendition": "cyan",
+}
 STYLES |= {"fail": "bold red"}
 STYLES |= {"changed": "yellow", "moved": "cyan", "warning": "yellow", "ok": "green"}
 
@@ -48,6 +56,8 @@ class Output:
         """Lines of progress that stand on the terminal now, the cursor in the last of them."""
         self.stopping = False
         """Whether a signal asked the run to end: told in the progress, where that stands in the way of a line."""
+        self.counts: Mapping[str, Any] = {}
+        """What the run counted, once it has ended."""
         self._ended = False
 
     # --- lines
@@ -74,7 +84,7 @@ class Output:
             lines = _fitted(" " * (WORD + 1) + text, self.out, WORD + 1)
             self.out.write("".join(f"{line}\n" for line in lines))
 
-    def emit(self, kind: str, **values: Any) -> None:
+    def emit(self, kind: str, /, **values: Any) -> None:
         """Print one JSON object."""
         self.out.write(json.dumps({"type": kind, **values}, ensure_ascii=False) + "\n")
 
@@ -112,6 +122,7 @@ class Output:
 
     def report(self, report: Report) -> None:
         """Print what a flow did, and end."""
+        self.counts = report.counts
         if self.as_json:
             for notice in report.warnings:
                 self.emit("warning", rule=notice.rule, path=notice.path, message=notice.message)
@@ -161,6 +172,7 @@ class Output:
         error: CurriError | None = None,
     ) -> None:
         """Print the last JSON object of a run; a second call prints nothing."""
+        self.counts = self.counts if counts is None else counts
         if not self.as_json or self._ended:
             return
         self._ended = True

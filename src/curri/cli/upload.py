@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from curri.flow.upload import Report
 
 
-@command(app, "upload")
+@command(app, "upload", watched=True)
 def upload(  # noqa: PLR0913 - the parameters are the options of the command
     session: Session,
     course: Courses = None,
@@ -112,8 +112,9 @@ def _item(output: Output, item: Item) -> None:
     if word in ("failed", "blocked"):
         output.line(f"{item.path}: {item.reason}", word=word, to=output.err)
     elif word == "done":
-        output.say(f"{item.path} -> {item.name}", word="sent")
-        output.below(f"{size_text(item.size)}, {item.reason}")
+        linked = item.action == "relink"
+        output.say(f"{item.path} -> {item.name}", word="linked" if linked else "sent")
+        output.below(item.reason if linked else f"{size_text(item.size)}, {item.reason}")
         if item.watch:
             output.below(item.watch)
     elif output.verbose:
@@ -131,12 +132,16 @@ def _plan(output: Output, report: Report) -> None:
             output.say(f"{each.path}: {each.why}", word="fail")
             continue
         output.say(f"{each.path} -> {each.name}", word="send" if each.action == "passthrough" else each.action)
+        if each.action == "relink":
+            output.below(f"{each.why}, and its video is still on Stream")
+            continue
         most = "at most " if each.action == "encode" else ""
         output.below(f"{each.due}, {most}{size_text(each.size)}, {each.minutes:.1f} min; {each.why}")
     counts = report.counts
-    sent = [each for each in report.planned if each.action != "none"]
-    bad = len(report.planned) - len(sent)
-    rest = _rest({"would fail": bad, **_others(report)})
+    sent = [each for each in report.planned if each.action not in ("none", "relink")]
+    bad = sum(each.action == "none" for each in report.planned)
+    linked = sum(each.action == "relink" for each in report.planned)
+    rest = _rest({"would be linked again": linked, "would fail": bad, **_others(report)})
     if sent:
         most = "at most " if any(each.action == "encode" for each in sent) else ""
         output.say(
@@ -156,7 +161,8 @@ def _sentence(output: Output, report: Report) -> None:
     counts = report.counts
     rest = _rest(_others(report))
     if not counts["uploaded"]:
-        nothing = "nothing to do" if not (counts["failed"] or counts["blocked"]) else "nothing was sent"
+        idle = not any(counts[name] for name in ("relinked", "failed", "blocked"))
+        nothing = "nothing to do" if idle else "nothing was sent"
         output.say(f"{nothing}{rest}")
         return
     size = size_text(counts["bytes"])
@@ -164,7 +170,13 @@ def _sentence(output: Output, report: Report) -> None:
 
 
 def _others(report: Report) -> dict[str, float]:
-    words = {"unchanged": "unchanged", "failed": "failed", "blocked": "blocked", "left": "left for another run"}
+    words = {
+        "relinked": "linked again",
+        "unchanged": "unchanged",
+        "failed": "failed",
+        "blocked": "blocked",
+        "left": "left for another run",
+    }
     return {word: report.counts[key] for key, word in words.items()}
 
 

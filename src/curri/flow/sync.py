@@ -195,8 +195,7 @@ class _Looks:
                         links.put(connection, held, verdict.facts, instant(held.ready_at), instant(held.created))
             playable = [video.provider_id for video, _, verdict in verdicts if verdict.may_play]
             for uid in tracking.waited_for(connection, playable):
-                for component in links.pending(connection, uid):
-                    links.make_current(connection, component, uid)
+                links.switch(connection, uid)
             again = [(video.provider_id, verdict.look_again.total_seconds()) for video, _, verdict in verdicts]
             tracking.schedule(connection, again)
 

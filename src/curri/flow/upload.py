@@ -10,7 +10,7 @@ from pathlib import Path
 from curri.catalog import uploads
 from curri.catalog.database import Database
 from curri.errors import ConfigError, CurriError, ExitCode, StreamError, ToolError
-from curri.flow import ledger, preflight, sync
+from curri.flow import ledger, preflight, relink, sync
 from curri.flow.ceiling import Ceiling
 from curri.flow.jobs import Item, Job, decided_again, gather, limited, titles
 from curri.flow.pipeline import Pipeline
@@ -72,8 +72,8 @@ class Planned:
 
     path: str
     name: str
-    due: str  # new, changed, resume or retry
-    action: str  # passthrough, encode, rendition or none
+    due: str  # new, changed, returned, resume or retry
+    action: str  # passthrough, encode, rendition, relink or none
     why: str
     size: int  # bytes to send: known, or the most that an encode will take
     minutes: float
@@ -127,6 +127,7 @@ def run(
         try:
             database.announce(entry.run_id)
             videos.verify()
+            due = relink.run(database, videos, due, titles(every), tally.add)
             plan = _plan(every, due, options, means, tally, stop)
             tally.left = plan.left
             ceiling = Ceiling(videos)
@@ -224,6 +225,7 @@ def _dry_run(
     tally: _Tally,
 ) -> Report:
     """Return the plan, and what would keep a run from following it. Reads only; writes nowhere."""
+    again, due = relink.split(due)
     plan = _plan(every, due, options, means, tally, Stop())
     jobs, tally.left = plan.jobs, plan.left
     problem: CurriError | None = None
@@ -236,7 +238,12 @@ def _dry_run(
                 preflight.stream(jobs, videos, Ceiling(videos))
     except (ConfigError, StreamError, ToolError) as error:
         problem = error
-    planned = tuple(
+    called = titles(every)
+    linked = [
+        Planned(printable(video.place), called[video.id], str(judgement.due), relink.ACTION, judgement.reason, 0, 0, 0)
+        for video, judgement in again
+    ]
+    sent = [
         Planned(
             printable(job.video.place),
             job.name,
@@ -248,10 +255,11 @@ def _dry_run(
             job.minutes * USD_PER_MINUTE,
         )
         for job in jobs
-    )
+    ]
+    planned = (*linked, *sent)
     report = _report(tally, None)
     minutes = sum(each.minutes for each in planned)
-    counts = {**report.counts, "due": len(jobs), "bytes": sum(each.size for each in planned)}
+    counts = {**report.counts, "due": len(planned), "bytes": sum(each.size for each in planned)}
     counts |= {"minutes": round(minutes, 2), "usd_per_month": round(minutes * USD_PER_MINUTE, 4)}
     exit_code = problem.exit_code if problem else report.exit_code
     return Report(exit_code, counts, planned, problem, means.credentials.missing)
@@ -297,9 +305,11 @@ class _Tally:
         self.size = 0  # bytes
         self.seconds = 0.0
         self.left = 0
+        self.relinked = 0
 
     def add(self, item: Item) -> None:
         self.counts[item.outcome] += 1
+        self.relinked += item.action == relink.ACTION
         if item.uid is not None and item.outcome is Result.DONE:
             self.processing[item.uid] = item.path
             self._sent.add(item.uid)
@@ -329,7 +339,8 @@ def _report(tally: _Tally, run_id: int | None) -> Report:
     bad = counts[Result.FAILED] + counts[Result.BLOCKED]
     numbers: dict[str, float] = {
         "videos": sum(counts.values()) + tally.left,
-        "uploaded": counts[Result.DONE],
+        "uploaded": counts[Result.DONE] - tally.relinked,
+        "relinked": tally.relinked,
         "unchanged": counts[Result.UNCHANGED],
         "failed": counts[Result.FAILED],
         "blocked": counts[Result.BLOCKED],

@@ -18,6 +18,8 @@ class Due(StrEnum):
     """It is not on Stream yet."""
     CHANGED = "changed"
     """The file is another one than the video on Stream was made of."""
+    RETURNED = "returned"
+    """The file is one that was sent before, and its video is still on Stream: it needs to be linked only."""
     RESUME = "resume"
     """An earlier run began and did not end."""
     RETRY = "retry"
@@ -47,6 +49,8 @@ def judge(video: RecordedVideo, *, retry_failed: bool = False) -> Judgement:
     link = next((link for link in video.links if link.source_sha1 in (sha1, None)), None)
     if link is not None:
         return _of_link(link, retry_failed=retry_failed)
+    if returned(video) is not None:
+        return _due(Due.RETURNED, "the file is one that was sent before")
     last = next((upload for upload in video.uploads if upload.source_sha1 == sha1), None)
     if last is not None and last.state == "failed":
         if retry_failed:
@@ -55,6 +59,11 @@ def judge(video: RecordedVideo, *, retry_failed: bool = False) -> Judgement:
     if video.links:
         return _due(Due.CHANGED, "the file has changed since it was sent")
     return _due(Due.NEW, "not on Stream yet")
+
+
+def returned(video: RecordedVideo) -> LinkRow | None:
+    """Return the retired link to a video that was made of the present file, if that video is good."""
+    return next((link for link in video.former if link.status != "error" and link.error_code is None), None)
 
 
 def _of_open(upload: UploadRow) -> Judgement:

@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench crash-matrix verify-live ci clean
+.PHONY: help install demo test check docs bench crash-matrix verify-live ci clean
 
 help: ## show this list
 	@echo "curri: make targets"
@@ -35,6 +35,10 @@ check: $(STAMP) ## style, types, layers
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+docs: $(STAMP) ## write docs/commands.md from the commands themselves
+	@$(BIN)/python scripts/commands_md.py > docs/commands.md.new
+	@mv docs/commands.md.new docs/commands.md
 
 bench: $(STAMP) ## measure against the floor of this machine and print the table of docs/performance.md
 	@$(BIN)/python benchmarks/bench.py

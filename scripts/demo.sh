@@ -32,13 +32,15 @@ curri db downgrade base --yes --quiet # a second demo begins like the first
 run curri db upgrade
 run curri import .demo/curriculum
 run curri upload --dry-run
-run curri upload --wait | tee .demo/uploaded
+run curri upload | tee .demo/uploaded
+run curri sync-status --wait
 run curri upload
 run mv .demo/curriculum/Course_01/Lesson_03 .demo/curriculum/Course_01/Lesson_04
 run curri import .demo/curriculum
 run curri upload
 run curri fix-metadata
-run curri sync-status --all --verbose
+run curri check
+run curri explain course_01_L04_learning
 run curri status
 
 printf '\nThat was it. The curriculum is in .demo/curriculum. To change something there and go on, in another terminal:\n\n'

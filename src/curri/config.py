@@ -7,12 +7,14 @@ import os
 import re
 import tomllib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from curri.errors import ConfigError
 
@@ -33,6 +35,22 @@ def _bytes(value: object) -> object:
 
 
 Size = Annotated[int, BeforeValidator(_bytes)]
+
+
+def _http(value: SecretStr) -> SecretStr:
+    """Refuse what is no address of http or https. Its message never holds the value, which is a secret."""
+    address = value.get_secret_value()
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is no number
+        usable = False
+    if not usable or not address.isascii() or not address.isprintable() or " " in address:
+        raise ValueError("it must be an address that begins with https:// or http://")
+    return value
+
+
+PingUrl = Annotated[SecretStr, AfterValidator(_http)]
 
 
 class Settings(BaseModel):
@@ -76,6 +94,15 @@ class Settings(BaseModel):
         ge=0,
         le=3600,
         description="Seconds after which an upload is sure to show in Stream's listing; Cloudflare documents none",
+    )
+    ping_url: PingUrl | None = Field(
+        default=None,
+        description="An address that is called at the end of a run: itself on success, with /fail behind it on failure;"
+        " {command} in it stands for the command",
+    )
+    metrics: Path | None = Field(
+        default=None,
+        description="A file for Prometheus, written at the end of a run; of a folder, curri-<command>.prom in it",
     )
 
 
@@ -135,7 +162,7 @@ def load(
     """
     toml = _config_file(file, root)
     layers: list[tuple[str, Mapping[str, Any]]] = [
-        ("flag", {name: value for name, value in flags.items() if value is not None}),
+        ("flag", _given(flags)),
         *_environment(env_file),
         (str(toml), _read_toml(toml) if toml else {}),
     ]
@@ -156,6 +183,24 @@ def load(
         ) from None  # the cause would repeat the value, which may be a secret
     home = settings.home.expanduser()
     return Loaded(settings.model_copy(update={"home": Path(os.path.abspath(home))}), origins)  # noqa: PTH100
+
+
+def salvage(names: Collection[str], flags: Mapping[str, Any], *, file: Path | None, root: Path | None) -> Settings:
+    """Return what can be had of some settings where `load` failed: who is told of failures must hear of this one too.
+
+    A source that cannot be read, and a value that is not usable, counts as not set. Never raises.
+    """
+    layers: list[Mapping[str, Any]] = [_given(flags), *(layer for _, layer in _environment(()))]
+    with suppress(ConfigError):
+        toml = _config_file(file, root)
+        layers.append(_read_toml(toml) if toml else {})
+    found: dict[str, Any] = {}
+    for layer in layers:
+        for name in set(names) & layer.keys() - found.keys():
+            with suppress(ValidationError):
+                Settings.model_validate({name: layer[name]})
+                found[name] = layer[name]
+    return Settings.model_validate(found)
 
 
 def of_curriculum(loaded: Loaded, root: Path, name: str) -> Any:
@@ -187,6 +232,10 @@ def token(settings: Settings) -> str | None:
         found = "holds more than a token" if words else "is empty"
         raise ConfigError(f"the file with the API token {found}", where=str(path), hint=hint)
     return words[0]
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flags.items() if value is not None}
 
 
 def _config_file(file: Path | None, root: Path | None) -> Path | None:

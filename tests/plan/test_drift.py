@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curri.plan.drift import Change, differences, restorable
+from curri.plan.drift import Change, between, changed, differences, restored
 from curri.plan.metadata import OURS
 
 WANTED = {"name": "course_01_L02_learning", "lessonNumber": "02", "lessonId": "l"}
@@ -33,19 +33,41 @@ def test_what_is_not_set_here_is_not_cleared_there() -> None:
 
 @given(wanted=VALUES, held=VALUES)
 def test_after_the_changes_nothing_differs(wanted: dict[str, str], held: dict[str, str]) -> None:
-    now: dict[str, object] = dict(held)
-    for change in differences(wanted, now):
-        if change.new is None:
-            del now[change.key]
-        else:
-            now[change.key] = change.new
+    now = changed(held, {change.key: change.new for change in differences(wanted, held)})
     assert differences(wanted, now) == ()
     assert {key: now.get(key) for key in ("filename", "note")} == {key: held.get(key) for key in ("filename", "note")}
 
 
+def test_a_key_of_none_is_taken_out_and_others_stay() -> None:
+    assert changed({"a": 1, "b": None, "c": "x"}, {"c": None, "d": "y"}) == {"a": 1, "b": None, "d": "y"}
+
+
+def test_what_is_between_two_is_in_the_order_of_the_keys() -> None:
+    found = between({"b": 1, "a": "x", "c": [1]}, {"c": [1], "b": "1", "d": None})
+    assert found == (Change("a", "x", None), Change("b", 1, "1"), Change("d", None, None))
+
+
 def test_a_change_can_be_taken_back_unless_its_keys_were_changed_since() -> None:
     before, after = {"name": "a", "x": "1"}, {"name": "b", "x": "1"}
-    assert restorable(before, after, {"name": "b", "x": "2", "y": "new"})
-    assert restorable(before, after, {"name": "a"})  # it never came to Stream
-    assert not restorable(before, after, {"name": "c", "x": "1"})
-    assert not restorable(before, after, {"x": "1"})
+    assert restored(before, after, {"name": "b", "x": "2", "y": "new"}) == {"name": "a", "x": "2", "y": "new"}
+    assert restored(before, after, {"name": "a"}) == {"name": "a"}  # it never came to Stream
+    assert restored(before, after, {"name": "c", "x": "1"}) is None
+    assert restored(before, after, {"x": "1"}) is None
+
+
+def test_what_is_taken_back_keeps_its_type_and_null_is_a_value() -> None:
+    before = {"number": 1, "list": [None, {"a": 2.5}], "null": None}
+    after = {"number": "01", "list": "x", "null": "y", "added": "z"}
+    assert restored(before, after, {**after, "theirs": True}) == {**before, "theirs": True}
+    assert restored(before, after, {**after, "null": None}) is None
+
+
+JSON = st.dictionaries(st.sampled_from("abc"), st.none() | st.booleans() | st.text(max_size=1) | st.lists(st.none()))
+
+
+@given(before=JSON, after=JSON, more=st.dictionaries(st.sampled_from("xyz"), st.integers()))
+def test_a_change_that_is_taken_back_leaves_what_was_there(
+    before: dict[str, object], after: dict[str, object], more: dict[str, object]
+) -> None:
+    assert restored(before, after, after | more) == before | more
+    assert restored(before, after, before | more) == before | more

@@ -245,3 +245,22 @@ def test_a_wait_for_bandwidth_ends_by_an_abort_only(clock: FakeClock) -> None:
 def test_a_limit_of_nothing_is_refused(clock: FakeClock) -> None:
     with pytest.raises(ValueError, match="at least 1 byte"):
         Bandwidth(clock, 0)
+
+
+def test_the_least_time_for_calls_is_what_they_take_where_nothing_else_delays_them(clock: FakeClock) -> None:
+    for calls in (1, BURST, BURST + 1, 1_000, 6_000):
+        budget, begun = Budget(clock), clock.now()
+        foretold = budget.least(calls)
+        for _ in range(calls):
+            budget.take(Stop())
+            budget.settle({})
+        assert clock.now() - begun == pytest.approx(foretold, rel=0.001, abs=0.001)
+
+
+def test_the_least_time_knows_of_a_block(clock: FakeClock) -> None:
+    budget = Budget(clock)
+    assert budget.least(0) == budget.least(100) == 0
+    budget.take(Stop())
+    budget.settle({"retry-after": "40"}, limited=True)
+    assert budget.least(1) == 40
+    assert budget.least(0) == 0

@@ -18,7 +18,7 @@ from curri.stream.videos import Videos
 
 def doomed(when: str, number: int) -> None:
     """Let the n-th edit be the last thing that happens."""
-    edit = Videos.edit
+    rewrite = Videos.rewrite
     left = number
 
     def last(*arguments: Any, **keywords: Any) -> Any:
@@ -26,12 +26,12 @@ def doomed(when: str, number: int) -> None:
         left -= 1
         if left == 0 and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        edited = edit(*arguments, **keywords)
+        edited = rewrite(*arguments, **keywords)
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         return edited
 
-    setattr(Videos, "edit", last)  # noqa: B010
+    setattr(Videos, "rewrite", last)  # noqa: B010
 
 
 if __name__ == "__main__":

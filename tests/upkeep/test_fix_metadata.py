@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -150,7 +154,8 @@ def test_a_revert_restores_and_a_second_one_does_nothing(uploaded: Site) -> None
     done = fix(uploaded, "--revert", str(run))
     assert (done.code, done.err) == (0, "")
     back = last_run(uploaded)
-    assert done.out == f"3 of 3 videos edited; to take it back: curri fix-metadata --revert {back}\n"
+    assert done.out.count("courseTitle: Foundations -> Course 01\n") == 3
+    assert done.out.endswith(f"\n3 of 3 videos edited; to take it back: curri fix-metadata --revert {back}\n")
     assert metas(uploaded) == before
     assert uploaded.rows("SELECT DISTINCT reverted_by FROM metadata_change WHERE run_id = %s", run) == [(back,)]
     assert dict(uploaded.rows("SELECT provider_id, metadata FROM video")) == before
@@ -161,6 +166,71 @@ def test_a_revert_restores_and_a_second_one_does_nothing(uploaded: Site) -> None
     assert uploaded.requests() == []
     assert fix(uploaded, "--revert", str(back)).code == 0  # what was taken back can be done once more
     assert {meta["courseTitle"] for meta in metas(uploaded).values()} == {"Foundations"}
+
+
+def test_a_revert_takes_a_listing_and_two_calls_for_each_video(uploaded: Site) -> None:
+    retitle(uploaded)
+    assert fix(uploaded).code == 0
+    uploaded.box.clear_requests()
+    assert fix(uploaded, "--revert", str(last_run(uploaded))).code == 0
+    assert [entry.kind for entry in uploaded.requests()] == ["list", *["get", "edit"] * 3]
+
+
+def test_values_of_any_type_come_back_as_they_were(uploaded: Site, dashboard: Dashboard) -> None:
+    """The API takes any JSON as a value; other tools may have put a number or a list where curri has a text."""
+    first, *_ = uids(uploaded)
+    odd = {"lessonNumber": 1, "compressed": False, "courseTitle": None, "program": ["a", {"b": 2.5}], "name": "old"}
+    dashboard.replace(first, {**dashboard.meta(first), **odd})
+    before = dashboard.meta(first)
+    assert before["courseTitle"] is None
+    (uploaded.root / "curri.toml").write_text('program = "RUDI"\n')
+    assert fix(uploaded).code == 0
+    fixed = dashboard.meta(first)
+    assert (fixed["lessonNumber"], fixed["compressed"], fixed["program"]) == ("01", "false", "RUDI")
+    assert fix(uploaded, "--revert", str(last_run(uploaded))).code == 0
+    assert dashboard.meta(first) == before
+    kinds = {key: type(value) for key, value in dashboard.meta(first).items()}
+    assert kinds == {key: type(value) for key, value in before.items()}
+    assert uploaded.one("SELECT metadata FROM video WHERE provider_id = %s", first) == before
+
+
+def share(site: Site, uid: str, place: str) -> None:
+    """Let the component at this place show a video that another shows too."""
+    query = "SELECT c.id FROM component c JOIN lesson l ON l.id = c.lesson_id WHERE l.number = %s"
+    component = site.one(query, place)
+    site.rows("UPDATE component_video SET state = 'retired' WHERE component_id = %s RETURNING 1", component)
+    insert = "INSERT INTO component_video (component_id, provider_id, state) VALUES (%s, %s, 'current') RETURNING 1"
+    site.rows(insert, component, uid)
+
+
+def test_a_video_of_two_components_says_of_the_first_in_teaching_order_what_it_is(
+    uploaded: Site, dashboard: Dashboard
+) -> None:
+    """It is edited once, and nobody is told that it was edited elsewhere."""
+    _, second, third = uids(uploaded)
+    share(uploaded, third, "02")
+    share(uploaded, second, "01")
+    uploaded.box.clear_requests()
+    done = fix(uploaded, "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.summary["counts"] == {"videos": 2, "edited": 2, "failed": 0, "missing": 0}
+    only_edits(uploaded, 2)
+    assert dashboard.meta(second)["name"] == "course_01_L01_learning"
+    assert dashboard.meta(third)["name"] == "course_01_L02_learning"
+    settled(uploaded)
+
+
+def test_which_component_it_is_does_not_depend_on_the_course_that_is_chosen(
+    uploaded: Site, films: Films, dashboard: Dashboard
+) -> None:
+    uploaded.put({"Course_02": {"Lesson_09": {"learning": {"video.mp4": films.plain(9)}}}})
+    first, *_ = uids(uploaded)
+    share(uploaded, first, "09")
+    uploaded.box.clear_requests()
+    assert fix(uploaded, "--course", "course_02").out == NOTHING
+    assert uploaded.requests() == []  # none of its videos is its own
+    assert dashboard.meta(first)["courseSlug"] == "course_01"
+    settled(uploaded)
 
 
 def test_what_somebody_changed_since_is_not_taken_back(uploaded: Site, dashboard: Dashboard) -> None:
@@ -182,12 +252,12 @@ def test_what_somebody_changed_since_is_not_taken_back(uploaded: Site, dashboard
 
 
 def test_a_revert_that_fails_is_not_taken_for_done(uploaded: Site, dashboard: Dashboard) -> None:
-    """Edited elsewhere between the two looks that a revert takes."""
+    """Edited elsewhere between the listing and the look before it is written."""
     retitle(uploaded)
     assert fix(uploaded, "--course", "course_01").code == 0
     run = str(last_run(uploaded))
     uploaded.box.clear_requests()
-    uploaded.hold(Fault("stall-before", When(path="get", nth=2)))
+    uploaded.hold(Fault("stall-before", When(path="get", nth=2)))  # the first is taken back
     with uploaded.start("fix-metadata", "--revert", run) as running:
         uploaded.until_held(running)
         (held,) = (entry.uid for entry in uploaded.requests() if entry.fault)
@@ -418,6 +488,30 @@ def test_two_at_once_do_not_overlap(uploaded: Site) -> None:
         uploaded.box.clear_faults()
         assert running.done().code == 0
     assert len(uploaded.writes()) == 3
+
+
+def test_on_a_terminal_a_row_tells_how_far_it_is_and_is_gone_in_the_end(uploaded: Site) -> None:
+    retitle(uploaded)
+    uploaded.hold(Fault("stall-before", When(path="get", nth=2)))
+    leader, follower = pty.openpty()
+    environment = uploaded.environment(TERM="xterm", COLUMNS="100")
+    command = [sys.executable, "-m", "curri", "fix-metadata"]
+    process = subprocess.Popen(
+        command, env=environment, cwd=uploaded.folder, stdin=follower, stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    shown = ""
+    while "edit   1 of 3 videos" not in shown:  # reading waits
+        shown += os.read(leader, 4096).decode()
+    uploaded.box.clear_faults()
+    with suppress(OSError):  # Linux says so when the last writer is gone
+        while part := os.read(leader, 4096):
+            shown += part.decode()
+    os.close(leader)
+    assert process.wait(60) == 0
+    assert " a minute" in shown
+    assert " left" in shown
+    assert "3 of 3 videos edited; to take it back" in shown.rpartition("\x1b")[2]
 
 
 def test_json(uploaded: Site) -> None:

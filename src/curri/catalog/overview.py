@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curri.catalog.database import Database
+from curri.catalog.database import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,30 @@ class Trouble:
     state: str  # failed or uploading
     code: str | None
     message: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Some videos on Stream."""
+
+    videos: int
+    seconds: float  # as Stream measured them; of those that it has not measured yet: 0
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The videos on Stream that components play or wait for, by their status; each once."""
+
+    queued: Counted
+    inprogress: Counted
+    ready: Counted
+    error: Counted
+
+    @property
+    def total(self) -> Counted:
+        """All of them."""
+        every = (self.queued, self.inprogress, self.ready, self.error)
+        return Counted(sum(each.videos for each in every), sum(each.seconds for each in every))
 
 
 # A video is in exactly one state; the first that fits counts.
@@ -112,6 +136,17 @@ SELECT concat_ws('/', k.slug, l.number, s.relative_path), s.state, r.code, r.mes
  ORDER BY k.position, k.slug, l.position NULLS FIRST, c.position
 """
 )
+_STATISTICS = """
+SELECT v.status::text, count(*), coalesce(sum(v.duration_seconds), 0)
+  FROM video v
+ WHERE EXISTS (SELECT FROM component_video cv
+                 JOIN component c ON c.id = cv.component_id
+                 JOIN course k ON k.id = c.course_id
+                 LEFT JOIN lesson l ON l.id = c.lesson_id
+                WHERE cv.provider = v.provider AND cv.provider_id = v.provider_id AND cv.state <> 'retired'
+                  AND c.removed_at IS NULL AND l.removed_at IS NULL AND k.removed_at IS NULL
+                  AND (%(slugs)s::text[] IS NULL OR k.slug = ANY(%(slugs)s)))
+ GROUP BY v.status"""
 
 
 def lessons(database: Database, slugs: list[str] | None) -> list[LessonState]:
@@ -130,3 +165,11 @@ def troubles(database: Database, slugs: list[str] | None) -> list[Trouble]:
     """
     with database.transaction() as connection:
         return [Trouble(*row) for row in connection.execute(_REASONS, {"slugs": slugs})]
+
+
+def count(connection: Connection, slugs: list[str] | None) -> Statistics:
+    """Return how many videos of the named courses (None: of all) there are by status. Unknown courses have none."""
+    rows = connection.execute(_STATISTICS, {"slugs": slugs})
+    found = {status: Counted(videos, seconds) for status, videos, seconds in rows}
+    none = Counted(0, 0.0)
+    return Statistics(**{status: found.get(status, none) for status in ("queued", "inprogress", "ready", "error")})

@@ -31,7 +31,7 @@ Courses = Annotated[
 ]
 
 
-@command(app, "import")
+@command(app, "import", watched=True)
 def import_(
     session: Session,
     path: Annotated[
@@ -111,12 +111,19 @@ def status(session: Session, course: Courses = None) -> None:
         told = ": ".join(part for part in (trouble.code, trouble.message) if part)
         word = "failed" if trouble.state == "failed" else "open"
         session.output.say(f"{printable(trouble.path)}: {printable(told)}", word=word)
+    statistics = state.statistics
+    if session.output.as_json:
+        session.output.emit("statistics", **asdict(statistics), total=asdict(statistics.total))
     counts = {**totals, "minutes": round(state.minutes, 1), "usd_per_month": round(state.usd_per_month, 2)}
     if rows:
         session.output.say(
             f"\n{totals['videos']} videos, {totals['due']} due; {state.minutes:.1f} minutes on Stream,"
             f" {state.usd_per_month:.2f} USD a month"
         )
+        if statistics.total.videos:
+            each = ((name, getattr(statistics, name)) for name in ("queued", "inprogress", "ready", "error"))
+            parts = [f"{some.videos} {name} ({some.seconds / 60:.1f} min)" for name, some in each if some.videos]
+            session.output.say(f"on Stream: {', '.join(parts)}")
     else:
         session.output.say("the catalog is empty: `curri import PATH` fills it")
     session.output.summary(ExitCode.OK, counts=counts)

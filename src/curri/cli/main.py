@@ -14,13 +14,14 @@ import typer
 from typer.core import TyperGroup
 
 from curri import __version__
-from curri.cli import db, sandbox, upkeep, upload
+from curri.cli import audit, db, explain, sandbox, upkeep, upload, videos
 from curri.cli.commands import app
 from curri.cli.output import Output
 from curri.cli.session import Start
+from curri.cli.watch import Watch
 from curri.errors import CurriError, ExitCode, Interrupted, Terminated
 
-__all__ = ["app", "db", "main", "sandbox", "upkeep", "upload"]
+__all__ = ["app", "audit", "db", "explain", "main", "sandbox", "upkeep", "upload", "videos"]
 
 
 class _Group(TyperGroup):
@@ -53,7 +54,8 @@ def main() -> None:
         # A title in a language that the terminal cannot show must not end a run.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "") not in ("", "0", "false"))
-    start = Start(output, _load_env_file())
+    watch = Watch(output)
+    start = Start(output, watch, _load_env_file())
     _catch_signals(output)
     code: int | str | None = ExitCode.BUG
     try:
@@ -64,11 +66,19 @@ def main() -> None:
         output.error(error)
         code = error.exit_code
     except Exception:  # noqa: BLE001 - the last resort: whatever it is, programs that read JSON get their summary
-        traceback.print_exc()
-        sys.stderr.write("curri: this is a bug; please report it with the lines above\n")
+        _bug()
     exit_code = ExitCode(int(code or 0))
     output.summary(exit_code)
+    try:
+        watch.end(exit_code)
+    except Exception:  # noqa: BLE001 - shown as what it is, and yet the run has ended as it has
+        _bug()
     sys.exit(exit_code)
+
+
+def _bug() -> None:
+    traceback.print_exc()
+    sys.stderr.write("curri: this is a bug; please report it with the lines above\n")
 
 
 def _load_env_file() -> frozenset[str]:

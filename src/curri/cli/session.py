@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from curri.cli.output import Output
+from curri.cli.watch import Watch
 
 if TYPE_CHECKING:
     from curri.catalog.database import Database
@@ -28,6 +29,12 @@ Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", envvar="CURRI_VERBOSE", help="Print every item."),
 ]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics", metavar="FILE", help="Write how the run went to FILE, for node_exporter (CURRI_METRICS; none)."
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -43,6 +50,7 @@ class Start(NamedTuple):
     """What is known before the command line is read."""
 
     output: Output
+    watch: Watch  # tells monitoring how the run ended, where the command is one that it minds
     env_file: frozenset[str] = frozenset()  # names of the variables that came from `.env`
 
 
@@ -51,14 +59,22 @@ class Session:
 
     def __init__(self, start: Start, config_file: Path | None) -> None:
         self.output = start.output
+        self._watch = start.watch
         self._env_file = start.env_file
         self._config_file = config_file
 
     def settings(self, root: Path | None = None, flags: Mapping[str, object] | None = None) -> Loaded:
-        """Return the settings; `root` is the curriculum folder, if the command has one. Raises ConfigError."""
+        """Return the settings; `root` is the curriculum folder, if the command has one. Raises ConfigError.
+
+        No command works without having asked for them: so what monitoring cannot be told is an error before the work.
+        """
         from curri import config
 
-        return config.load(flags or {}, file=self._config_file, root=root, env_file=self._env_file)
+        self._watch.looks_in(self._config_file, root)
+        given = {**self._watch.flags, **(flags or {})}
+        loaded = config.load(given, file=self._config_file, root=root, env_file=self._env_file)
+        self._watch.prepare(loaded.settings)
+        return loaded
 
     @contextmanager
     def address(self, root: Path | None = None, *, tables: bool = False) -> Iterator[str]:
@@ -83,12 +99,19 @@ class Session:
         from curri.catalog.database import connect
 
         with self.address(root, tables=True) as url, connect(url) as database:
+            self._watch.opened = True
             database.require_tables()
             yield database
 
 
-def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command: a function of a Session and its own options, which gets the common options added."""
+def command(
+    group: typer.Typer, name: str, *, watched: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command: a function of a Session and its own options, which gets the common options added.
+
+    One that is `watched` tells monitoring how it ended (CURRI_PING_URL, --metrics), unless it changes nothing because
+    of an option `dry_run` or `check`: those that cron runs, and that keep the ledger.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -100,11 +123,17 @@ def command(group: typer.Typer, name: str) -> Callable[[Callable[..., None]], Ca
             output.quiet = given.pop("quiet")
             output.verbose = given.pop("verbose")
             output.command = _command_name(ctx)
-            function(Session(start, given.pop("config")), **given)
+            session = Session(start, given.pop("config"))
+            if watched:
+                metrics = given.pop("metrics")
+                if not (given.get("dry_run") or given.get("check")):
+                    start.watch.begin(session.catalog, {"metrics": metrics})
+            function(session, **given)
 
         parameters = [
             inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context),
             *own,
+            *([_option("metrics", Metrics, default=None)] if watched else []),
             _option("json", Json, default=False),
             _option("quiet", Quiet, default=False),
             _option("verbose", Verbose, default=False),

@@ -7,27 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, Protocol
 
+from curri.cli.area import Area
 from curri.cli.output import Output, amount, clock_text, rate_text
 from curri.cli.progress import INTERVAL
 from curri.flow.worker import Progress
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.live import Live
 
 Clock = Callable[[], float]
 
 WINDOW = 120.0
 """Seconds over which the rate is the mean: Stream acknowledges whole chunks, which may be a minute apart."""
-WIDE = 60
-"""Columns of a terminal from which on a row has a bar and bytes; below there is room for a percentage."""
-BAR = 10
-MARGIN = 4
-"""Columns left free at the right: the terminal writes ^C there, and would go to another line if there was no room."""
-REFRESHES = 4
-"""Times a second that the rows are drawn anew."""
 
 
 class Shown(Progress, Protocol):
@@ -168,22 +158,19 @@ class Lines:
         self._stream.flush()
 
 
-class Rows:
+class Rows(Area):
     """A row for each video at work, and below them one for all, on a terminal; nothing before the start."""
 
     def __init__(self, output: Output, clock: Clock = time.monotonic) -> None:
-        self._output = output
-        self._lock = threading.Lock()  # of what is shown
-        self._screen = threading.Lock()  # of who draws; taken first
+        super().__init__(output)
+        self._lock = threading.Lock()  # of what is shown; taken after that of who draws
         self._sums = Sums(clock)
         self._work: dict[str, tuple[str, float, str]] = {}  # name -> what is done, how far (0 to 1), and in bytes
-        self._live: Live | None = None
 
     def start(self, videos: int, size: int) -> None:
         self._sums.start(videos, size)
-        with self._screen:
-            if videos:
-                self._draw()
+        if videos:
+            self.draw()
 
     def encoding(self, name: str, seconds: float, duration: float) -> None:
         with self._lock:
@@ -198,60 +185,6 @@ class Rows:
         with self._lock:
             self._sums.end(name)
             self._work.pop(name, None)
-
-    def beside(self, write: Callable[[], None]) -> None:
-        """Take the rows away, and draw them again below what was written."""
-        with self._screen:
-            drawn = self._live is not None
-            self._clear()
-            write()
-            if drawn:
-                self._draw()
-
-    def close(self) -> None:
-        """Take the rows away for good."""
-        with self._screen:
-            self._clear()
-
-    def _draw(self) -> None:
-        # A new one each time: it would go up over the rows of its former life, and over what was written meanwhile.
-        from rich.console import Console
-        from rich.live import Live
-
-        self._live = Live(
-            get_renderable=self._shown,
-            console=Console(file=self._output.err),
-            refresh_per_second=REFRESHES,
-            transient=True,
-        )
-        self._live.start(refresh=True)
-
-    def _clear(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-            self._output.rows = 0
-
-    def _shown(self) -> RenderableType:
-        from rich.console import Console
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        width = Console(file=self._output.err).width
-        wide = width >= WIDE
-        table = Table.grid(padding=(0, 1, 0, 0), expand=True)
-        table.width = max(width - MARGIN, 1)
-        table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        if wide:
-            table.add_column(width=BAR)
-        table.add_column(no_wrap=True, justify="right")
-        rows = self.rows(wide=wide)
-        for label, share, size in rows:
-            bar = [ProgressBar(total=1.0, completed=share, width=BAR, complete_style="green")] if wide else []
-            table.add_row(Text(label), *bar, Text(size))
-        self._output.rows = len(rows)
-        return table
 
     def rows(self, *, wide: bool) -> list[tuple[str, float, str]]:
         """Return label, share done (0 to 1) and how much that is, for each video at work and then for all."""

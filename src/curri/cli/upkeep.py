@@ -25,7 +25,7 @@ _SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-@command(app, "sync-status")
+@command(app, "sync-status", watched=True)
 def sync_status(
     session: Session,
     every: Annotated[
@@ -39,6 +39,14 @@ def sync_status(
         typer.Option("--stuck-after", metavar="TIME", envvar="CURRI_STUCK_AFTER", help="Longer than this is stuck."),
     ] = "6h",
     dry_run: DryRun = False,
+    allow_missing: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing",
+            envvar="CURRI_ALLOW_MISSING",
+            help="Go on if more than a quarter of the videos is gone.",
+        ),
+    ] = False,
 ) -> None:
     """Record what became of videos on Stream.
 
@@ -47,7 +55,9 @@ def sync_status(
     from curri.cli.stream import credentials_of
     from curri.flow import sync as flow
 
-    options = flow.Options(every=every, wait=wait, stuck_after=_span(stuck_after), dry_run=dry_run)
+    options = flow.Options(
+        every=every, wait=wait, stuck_after=span(stuck_after), dry_run=dry_run, allow_missing=allow_missing
+    )
     credentials = credentials_of(session.settings().settings)
     with session.catalog() as database:
         report = flow.run(database, options, credentials, lambda item: _item(session.output, item), version=__version__)
@@ -61,7 +71,7 @@ def sync_status(
     raise typer.Exit(report.exit_code)
 
 
-@command(app, "fix-metadata")
+@command(app, "fix-metadata", watched=True)
 def fix_metadata(
     session: Session,
     course: Courses = None,
@@ -76,19 +86,21 @@ def fix_metadata(
     Every linked video says what the catalog says of it: re-numbered lessons, changed titles. No bytes are sent, keys
     of others stay, and every change is in a journal from which it can be taken back.
     """
+    from curri.cli import edits
     from curri.cli.stream import means_of
     from curri.flow import fix_metadata as flow
 
     output = session.output
     options = flow.Options(tuple(course or ()), dry_run=dry_run, revert=revert)
     means = means_of(session.settings())
-    with session.catalog() as database:
+    with session.catalog() as database, edits.editing(output) as progress:
         report = flow.run(
             database,
             options,
             means,
-            lambda drifted: _drifted(output, drifted),
-            lambda item: _edited(output, item),
+            lambda drifted: progress.beside(lambda: _drifted(output, drifted)),
+            lambda item: progress.beside(lambda: _item(output, item, shown=True)),
+            progress,
             version=__version__,
         )
     counts = report.counts
@@ -109,7 +121,7 @@ def fix_metadata(
 NOTHING = "nothing to do: Stream says what the catalog says"
 
 
-def _span(text: str) -> timedelta:
+def span(text: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
     with suppress(OverflowError):  # longer than any video waits, and than a timedelta holds
         if match is not None:
@@ -117,13 +129,13 @@ def _span(text: str) -> timedelta:
     raise UsageError(f"{printable(text)!r} is not a time", hint="a number with s, m, h or d behind it, such as 6h")
 
 
-def _item(output: Output, item: Item) -> None:
-    """Print a video that changed or is in trouble."""
+def _item(output: Output, item: Item, *, shown: bool = False) -> None:
+    """Print a video that changed or is in trouble; of one that changed nothing more if what changed is `shown`."""
     if output.as_json:
         output.emit("item", **{**asdict(item), "outcome": item.outcome.value})
     elif item.outcome.value == "failed":
         output.line(f"{item.path}: {item.reason}", word="failed", to=output.err)
-    else:
+    elif not shown:
         output.say(f"{item.path}: {item.reason}", word="changed")
 
 
@@ -135,12 +147,5 @@ def _drifted(output: Output, drifted: Drifted) -> None:
     output.say(f"{drifted.path} ({drifted.uid})")
     for change in drifted.changes:
         old = "(not there)" if change.old is None else printable(str(change.old))
-        new = "(removed)" if change.new is None else printable(change.new)
+        new = "(removed)" if change.new is None else printable(str(change.new))
         output.say(f"{'':9} {change.key}: {old} -> {new}")
-
-
-def _edited(output: Output, item: Item) -> None:
-    if output.as_json:
-        output.emit("item", **{**asdict(item), "outcome": item.outcome.value})
-    elif item.outcome.value == "failed":
-        output.line(f"{item.path}: {item.reason}", word="failed", to=output.err)

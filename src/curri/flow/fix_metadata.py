@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from curri.catalog import changes, uploads
 from curri.catalog.changes import Linked
@@ -14,8 +15,8 @@ from curri.flow import ledger
 from curri.flow.jobs import Item, titles
 from curri.flow.upload import Means
 from curri.flow.worker import Labels, about_video
-from curri.model import Held, RecordedVideo, Result
-from curri.plan.drift import Change, differences, restorable
+from curri.model import RecordedVideo, Result
+from curri.plan.drift import Change, between, changed, differences, restored
 from curri.plan.metadata import Attempt, metadata
 from curri.plan.text import printable
 from curri.plan.uploads import Selection, select
@@ -24,6 +25,8 @@ from curri.stream.failures import NotFound, Refused
 from curri.stream.videos import Videos
 
 COMMAND = "fix-metadata"
+CALLS = 2
+"""Requests that an edit takes: the video is read, and written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ class Report:
     run_id: int | None = None
 
 
-class Progress:
-    """Is told how many of how many videos are done. This one shows nothing."""
+class Progress(Protocol):
+    """Is told how many of how many videos are done."""
 
-    def start(self, videos: int) -> None:
-        """So many videos are to be edited."""
+    def start(self, videos: int, least: Callable[[int], float]) -> None:
+        """So many videos are to be edited; `least` gives the seconds that a number of them takes at the least."""
 
     def advance(self) -> None:
         """One more is done."""
@@ -70,9 +73,9 @@ def run(
     means: Means,
     on_drift: Callable[[Drifted], None],
     on_item: Callable[[Item], None],
+    progress: Progress,
     *,
     version: str,
-    progress: Progress | None = None,
 ) -> Report:
     """Compare every linked video with what its metadata should be, in one listing, and edit what differs.
 
@@ -83,22 +86,35 @@ def run(
     account = means.credentials.account()
     if options.dry_run:
         with Client(account) as client:
-            repair = _Repair(database, client, None, on_item, progress or Progress())
-            drifted = repair.reverting(options.revert) if options.revert else repair.drifted(options, means.labels)
+            repair = _Repair(database, client, None, on_item)
+            drifted = [edit.drifted for edit in repair.wanted(options, means.labels) if edit.drifted.changes]
             for each in drifted:
                 on_drift(each)
             return repair.report(len(drifted))
     database.lock(COMMAND)
     arguments = {"courses": [printable(each) for each in options.courses], "revert": options.revert}
     with ledger.entry(database, COMMAND, arguments, version) as entry, Client(account) as client:
-        repair = _Repair(database, client, entry.run_id, on_item, progress or Progress())
-        if options.revert:
-            repair.revert(options.revert)
-        else:
-            repair.repair(repair.drifted(options, means.labels), on_drift)
+        repair = _Repair(database, client, entry.run_id, on_item)
+        edits = repair.wanted(options, means.labels)
+        progress.start(len(edits), lambda videos: client.conduct.budget.least(videos * CALLS))
+        for edit in edits:
+            if edit.drifted.changes:
+                on_drift(edit.drifted)
+            repair.make(edit)
+            progress.advance()
         report = repair.report(None)
         entry.ended(report.exit_code, report.counts)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """What is to be done to one video."""
+
+    drifted: Drifted
+    seen: Mapping[str, object]  # its metadata in the listing
+    after: Mapping[str, object]
+    takes_back: str | None = None  # the change in the journal that is undone by it
 
 
 class _Repair:
@@ -110,117 +126,92 @@ class _Repair:
         client: Client,
         run_id: int | None,
         on_item: Callable[[Item], None],
-        progress: Progress,
     ) -> None:
         self._database = database
         self._videos = Videos(client)
         self._run_id = run_id
         self._on_item = on_item
-        self._progress = progress
         self._counts: Counter[str] = Counter()
-        self._held: dict[str, Held] = {}
 
-    def drifted(self, options: Options, labels: Callable[[str], Labels]) -> list[Drifted]:
-        """Return the videos whose metadata differ, in teaching order. Those that are not on Stream are left out."""
-        with self._database.transaction() as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    def wanted(self, options: Options, labels: Callable[[str], Labels]) -> list[_Edit]:
+        """Return what is to be edited, in the order in which it is."""
+        return self._backward(options.revert) if options.revert else self._forward(options, labels)
+
+    def _forward(self, options: Options, labels: Callable[[str], Labels]) -> list[_Edit]:
+        """Return what makes Stream say what the catalog says, in teaching order.
+
+        Videos that are not on Stream are left out. One that several components show says of the first of them what it
+        is, also where only the course of another is repaired: else it would say now this, now that.
+        """
+        with self._database.snapshot() as connection:
             every = uploads.read(connection)
             links = {(each.component_id, each.provider_id): each for each in changes.linked(connection)}
         names = titles(every)
-        chosen = select(every, Selection(options.courses)) if options.courses else every
-        wanted = [
-            (video, links[video.id, link.provider_id])
-            for video in chosen
-            for link in video.links
-            if (video.id, link.provider_id) in links
-        ]
-        self._held = {held.uid: held for held in self._videos.listing()} if wanted else {}
-        found = []
-        for video, link in wanted:
-            held = self._held.get(link.provider_id)
+        chosen = {video.id for video in (select(every, Selection(options.courses)) if options.courses else every)}
+        shown_by: dict[str, RecordedVideo] = {}
+        for video in every:
+            for each in video.links:
+                if (video.id, each.provider_id) in links:
+                    shown_by.setdefault(each.provider_id, video)
+        mine = {uid: video for uid, video in shown_by.items() if video.id in chosen}
+        listed = {held.uid: held for held in self._videos.listing()} if mine else {}
+        edits = []
+        for uid, video in mine.items():
             self._counts["videos"] += 1
+            held = listed.get(uid)
             if held is None:
                 self._counts["missing"] += 1  # which `curri sync-status` tells
                 continue
-            differ = differences(wanted_metadata(video, link, names[video.id], labels(video.root)), held.meta)
-            if differ:
-                found.append(Drifted(printable(video.place), held.uid, differ))
-        return found
+            should = wanted_metadata(video, links[video.id, uid], names[video.id], labels(video.root))
+            if differ := differences(should, held.meta):
+                after = changed(held.meta, {change.key: change.new for change in differ})
+                edits.append(_Edit(Drifted(printable(video.place), uid, differ), held.meta, after))
+        return edits
 
-    def repair(self, drifted: Sequence[Drifted], on_drift: Callable[[Drifted], None]) -> None:
-        """Edit what differs, one video after another."""
-        self._progress.start(len(drifted))
-        for each in drifted:
-            on_drift(each)
-            seen = self._held[each.uid].meta
-            self._edit(each.path, each.uid, {change.key: change.new for change in each.changes}, seen)
-            self._progress.advance()
-
-    def reverting(self, run_id: int) -> list[Drifted]:
-        """Return what taking back a run would change."""
-        todo = self._of_run(run_id)
-        self._counts["videos"] = len(todo)
-        return [
-            Drifted(
-                each.provider_id,
-                each.provider_id,
-                tuple(
-                    Change(key, each.after.get(key), _text(each.before.get(key)))
-                    for key in sorted(each.before.keys() | each.after.keys())
-                    if each.before.get(key) != each.after.get(key)
-                ),
-            )
-            for each in todo
-        ]
-
-    def revert(self, run_id: int) -> None:
-        """Take back what a run changed, unless somebody changed it since."""
-        todo = self._of_run(run_id)
-        self._progress.start(len(todo))
-        for each in todo:
-            self._counts["videos"] += 1
-            uid = each.provider_id
-            try:
-                now = self._videos.get(uid).meta
-            except NotFound:
-                self._end(uid, uid, Result.FAILED, "it is not on Stream any more")
-                continue
-            if not restorable(each.before, each.after, now):
-                self._end(uid, uid, Result.FAILED, "it was changed since; nothing was taken back")
-                continue
-            back = {
-                key: _text(each.before.get(key))
-                for key in each.before.keys() | each.after.keys()
-                if each.before.get(key) != each.after.get(key)
-            }
-            if self._edit(str(now.get("name", uid)), uid, back, now):
-                with self._database.transaction() as connection:
-                    changes.reverted(connection, each.id, self._run_id or 0)
-            self._progress.advance()
-
-    def _of_run(self, run_id: int) -> list[changes.Journalled]:
+    def _backward(self, run_id: int) -> list[_Edit]:
+        """Return what takes back the changes of a run; tells of those that cannot be. Raises UsageError."""
         with self._database.transaction() as connection:
             journal = changes.of_run(connection, run_id)
         if not journal:
             hint = "`curri runs` lists the runs of fix-metadata"
             raise UsageError(f"run {run_id} has changed no metadata", hint=hint)
-        return [each for each in journal if not each.reverted]
+        todo = [each for each in journal if not each.reverted]
+        listed = {held.uid: held.meta for held in self._videos.listing()} if todo else {}
+        edits = []
+        for each in todo:
+            self._counts["videos"] += 1
+            uid = each.provider_id
+            if uid not in listed:
+                self._end(uid, uid, Result.FAILED, "it is not on Stream any more")
+                continue
+            now = listed[uid]
+            back = restored(each.before, each.after, now)
+            if back is None:
+                self._end(uid, uid, Result.FAILED, "it was changed since; nothing was taken back")
+                continue
+            edits.append(_Edit(Drifted(_called(now, uid), uid, between(now, back)), now, back, each.id))
+        return edits
 
-    def _edit(self, path: str, uid: str, new: Mapping[str, str | None], seen: Mapping[str, object]) -> bool:
+    def make(self, edit: _Edit) -> None:
+        """Edit one video; a change that is taken back is marked so in the journal."""
+        if self._rewrite(edit) and edit.takes_back is not None:
+            with self._database.transaction() as connection:
+                changes.reverted(connection, edit.takes_back, self._run_id or 0)
+
+    def _rewrite(self, edit: _Edit) -> bool:
         """Change the metadata of one video, if they are still what was seen; the journal first.
 
         Returns whether they are now what they should be. What was surely not done is taken out of the journal; of what
         Stream refused it stays in: an earlier try, whose answer was lost, may have come through.
         """
-        after = {key: value for key, value in seen.items() if new.get(key, "") is not None}
-        after |= {key: value for key, value in new.items() if value is not None}
-        if after == seen:
+        path, uid = edit.drifted.path, edit.drifted.uid
+        if edit.after == edit.seen:
             return self._end(path, uid, Result.UNCHANGED, "as it should be")
         with self._database.transaction() as connection:
-            change = changes.write_down(connection, self._run_id or 0, uid, seen, after)
+            change = changes.write_down(connection, self._run_id or 0, uid, edit.seen, edit.after)
         why = "it was edited elsewhere at the same moment; run it again"
         try:
-            edited = self._videos.edit(uid, new, unless_other_than=seen)
+            edited = self._videos.rewrite(uid, edit.seen, edit.after)
         except NotFound:
             edited, why = None, "it is not on Stream any more"
         except Refused as refused:
@@ -234,7 +225,7 @@ class _Repair:
             return self._end(path, uid, Result.FAILED, why)
         if edited.kept:
             return self._end(path, uid, Result.FAILED, f"Stream keeps {', '.join(edited.kept)}")
-        return self._end(path, uid, Result.DONE, ", ".join(sorted(new)))
+        return self._end(path, uid, Result.DONE, ", ".join(each.key for each in edit.drifted.changes))
 
     def _end(self, path: str, uid: str, result: Result, reason: str) -> bool:
         self._counts[result] += 1
@@ -263,5 +254,6 @@ def wanted_metadata(video: RecordedVideo, link: Linked, name: str, labels: Label
     return metadata(name, about_video(video), attempt, managed_by=labels.managed_by, program=labels.program)
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _called(meta: Mapping[str, object], uid: str) -> str:
+    name = meta.get("name")
+    return printable(name) if isinstance(name, str) and name else uid

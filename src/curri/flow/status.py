@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from curri.catalog import overview
 from curri.catalog.database import Database
-from curri.catalog.overview import LessonState, Trouble
+from curri.catalog.overview import LessonState, Statistics, Trouble
 from curri.errors import UsageError
 
 USD_PER_MINUTE = 5 / 1000
@@ -21,6 +21,7 @@ class Status:
     minutes: float  # of video that is on Stream and linked
     usd_per_month: float  # for storing those; watching is billed beside it
     troubles: tuple[Trouble, ...]
+    statistics: Statistics
 
 
 def run(database: Database, courses: list[str]) -> Status:
@@ -37,4 +38,7 @@ def run(database: Database, courses: list[str]) -> Status:
             hint = f"the catalog has {', '.join(every)}" if every else "the catalog is empty: run `curri import` first"
             raise UsageError(f"there is no course {slug}", hint=hint)
     minutes = sum(row.seconds for row in rows) / 60
-    return Status(tuple(rows), minutes, minutes * USD_PER_MINUTE, tuple(overview.troubles(database, slugs)))
+    with database.transaction() as connection:
+        statistics = overview.count(connection, slugs)
+    troubles = tuple(overview.troubles(database, slugs))
+    return Status(tuple(rows), minutes, minutes * USD_PER_MINUTE, troubles, statistics)

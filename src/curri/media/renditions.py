@@ -20,7 +20,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -121,6 +121,24 @@ class Cache:
                 if folder != self.folder and not any(folder.iterdir()):
                     folder.rmdir()
             return _plus(removed, self._shrink(self.budget))
+
+    def unused(self, sources: Collection[str]) -> dict[str, int]:
+        """The encodes of files that are not among `sources` (their SHA-1), with their bytes. Changes nothing."""
+        found: dict[str, int] = {}
+        for folder in sorted(self.directory.glob("recipe-*")):
+            for sha1, files in _contents(folder).items():
+                size = sum(_size(folder / file) for file in files)
+                if sha1 not in sources and size:
+                    found[sha1] = found.get(sha1, 0) + size
+        return found
+
+    def throw_away(self, sha1: str) -> Swept:
+        """Remove the encode of one source, unless it is in use."""
+        removed = Swept(0, 0)
+        with self._closed():
+            for folder in sorted(self.directory.glob("recipe-*")):
+                removed = _plus(removed, _remove_unused(folder, sha1, _contents(folder).get(sha1, [])))
+        return removed
 
     def decodes(self, sha1: str) -> bool:
         """Whether the file with this SHA-1 was once seen to decode from end to end."""

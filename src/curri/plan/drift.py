@@ -1,4 +1,4 @@
-"""Where the metadata of a video on Stream are not what the catalog says they should be."""
+"""Where the metadata of a video on Stream are not what they should be: what the catalog says, or what they were."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Change:
     """One key of the metadata of a video, as it is and as it should be. None: it is not there."""
 
     key: str
-    old: object
-    new: str | None
+    old: object  # texts where curri or tus wrote them; others may write any JSON
+    new: object
 
 
 def differences(wanted: Mapping[str, str], held: Mapping[str, object]) -> tuple[Change, ...]:
@@ -33,8 +33,35 @@ def differences(wanted: Mapping[str, str], held: Mapping[str, object]) -> tuple[
     return tuple(sorted(changes, key=lambda change: change.key))
 
 
-def restorable(before: Mapping[str, object], after: Mapping[str, object], now: Mapping[str, object]) -> bool:
-    """Return whether a change can be taken back: every key that it touched is still as it left it, or as it was."""
-    touched = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-    kept = all(now.get(key) == after.get(key) for key in touched)
-    return kept or all(now.get(key) == before.get(key) for key in touched)
+def changed(held: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
+    """Return metadata with some keys changed; None takes a key out, and every other key stays as it is."""
+    after = {key: value for key, value in held.items() if changes.get(key, "") is not None}
+    return after | {key: value for key, value in changes.items() if value is not None}
+
+
+def between(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[Change, ...]:
+    """Return what must change for metadata to become other ones, in the order of the keys."""
+    return tuple(Change(key, old.get(key), new.get(key)) for key in sorted(_differing(old, new)))
+
+
+def restored(
+    before: Mapping[str, object], after: Mapping[str, object], now: Mapping[str, object]
+) -> dict[str, object] | None:
+    """Return what metadata become when a change is taken back; None if it cannot be.
+
+    It can if every key that it touched is still as it left it, or as it was before. These become what they were, of
+    whatever type; all others stay as they are now.
+    """
+    touched = _differing(before, after)
+    if touched & _differing(now, after) and touched & _differing(now, before):
+        return None
+    kept = {key: value for key, value in now.items() if key not in touched}
+    return kept | {key: before[key] for key in before if key in touched}
+
+
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> set[str]:
+    """Return the keys that are not the same in both: a key that says null is there."""
+    return {key for key in one.keys() | other.keys() if one.get(key, _ABSENT) != other.get(key, _ABSENT)}
+
+
+_ABSENT = object()

@@ -69,6 +69,24 @@ class Budget:
                     return
             self._clock.pause(wait, stop)
 
+    def least(self, calls: int) -> float:
+        """Return the seconds until so many calls more can have been made, if nobody else makes any: no fewer.
+
+        What the bucket holds is spent at once, so a rate seen so far says little of the rest.
+        """
+        with self._lock:
+            self._until_free()
+            now = self._clock.now()
+            needed = calls - self._tokens
+            if needed <= 0:
+                return max(0.0, self._closed_until - now) if calls > 0 else 0.0
+            slow = max(0.0, self._slow_until - now)
+            if needed <= slow * self._slow_rate:
+                pace = needed / self._slow_rate
+            else:
+                pace = slow + (needed - slow * self._slow_rate) / self._rate
+            return max(pace, self._closed_until - now)
+
     def settle(self, headers: Mapping[str, str] | None = None, *, limited: bool = False) -> None:
         """Account for a call that ended. `headers` with lower-case names; `limited`: it was a 429 for all calls."""
         with self._lock:

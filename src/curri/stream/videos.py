@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, overload
+from typing import Final
 
 from curri.model import Held
+from curri.plan.drift import changed
 from curri.stream import failures
 from curri.stream.client import Ask, Client, Exchange
 from curri.stream.held import held, number
@@ -123,35 +124,31 @@ class Videos:
         """
         return [video for video in self.listing(start=start_before(since)) if video.meta.get("uploadId") == upload_id]
 
-    @overload
-    def edit(self, uid: str, changes: Mapping[str, str | None]) -> Edited: ...
-
-    @overload
-    def edit(
-        self, uid: str, changes: Mapping[str, str | None], *, unless_other_than: Mapping[str, object]
-    ) -> Edited | None: ...
-
-    def edit(
-        self, uid: str, changes: Mapping[str, str | None], *, unless_other_than: Mapping[str, object] | None = None
-    ) -> Edited | None:
+    def edit(self, uid: str, changes: Mapping[str, object]) -> Edited:
         """Change some keys of a video's metadata; None removes a key, all others stay as they are.
 
         The whole is read, changed and written: whether Stream replaces or merges what it is sent is not documented,
         and this is right either way. Only a removal may fail under merging, so it is checked by reading again.
-        Nothing is sent when nothing would change, nor (then None is returned) if the metadata are other ones than
-        those given as `unless_other_than`. Between reading and writing, someone else's change is lost: Stream knows no
-        conditional edit. Raises NotFound, Refused.
+        Nothing is sent when nothing would change. Between reading and writing, someone else's change is lost: Stream
+        knows no conditional edit. Raises NotFound, Refused.
         """
         before = self.get(uid).meta
-        if unless_other_than is not None and before != unless_other_than:
-            return None
-        after = {key: value for key, value in before.items() if changes.get(key, "") is not None}
-        after |= {key: value for key, value in changes.items() if value is not None}
+        return self._write(uid, before, changed(before, changes))
+
+    def rewrite(self, uid: str, seen: Mapping[str, object], after: Mapping[str, object]) -> Edited | None:
+        """Make `after` of a video's metadata if they are what was `seen` of them; None, and nothing sent, if not.
+
+        As with `edit`. Two calls; a third where a key is removed.
+        """
+        before = self.get(uid).meta
+        return self._write(uid, before, after) if before == seen else None
+
+    def _write(self, uid: str, before: dict[str, object], after: Mapping[str, object]) -> Edited:
         if after == before:
             return Edited(before, before, written=False)
-        ask = replace(self._of(Exchange.EDIT, "POST", uid), json={"meta": after})
+        ask = replace(self._of(Exchange.EDIT, "POST", uid), json={"meta": dict(after)})
         answer = self._client.call(ask, self._stop)
-        removed = [key for key, value in changes.items() if value is None and key in before]
+        removed = [key for key in before if key not in after]
         told = isinstance(answer.result, dict) and not removed
         now = held(answer.result).meta if told else self.get(uid).meta
         return Edited(before, now, written=True, kept=tuple(key for key in removed if key in now))

@@ -1,0 +1,1 @@
+"""Tests of what the documents say: commands, crontab lines and units are taken out of them and tried."""

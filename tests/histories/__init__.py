@@ -1,0 +1,1 @@
+"""What months of use come to."""

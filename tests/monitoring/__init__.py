@@ -1,0 +1,1 @@
+"""Tests of what tells monitoring how a run ended."""

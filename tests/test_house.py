@@ -96,9 +96,12 @@ def test_every_command_takes_the_common_options(name: str) -> None:
         assert any(name in parameter.opts for parameter in definition.params), command
 
 
+WRITERS = {"import", "upload", "sync-status", "fix-metadata", "adopt", "gc", "edit", "delete", "upgrade", "downgrade"}
+
+
 def test_every_command_that_writes_has_a_dry_run() -> None:
     for name, command in commands():
-        if name.split()[-1] in ("import", "upload", "upgrade", "downgrade"):
+        if name.split()[-1] in WRITERS:
             assert any("--dry-run" in parameter.opts for parameter in command.params), name
 
 

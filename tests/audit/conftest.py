@@ -153,7 +153,9 @@ class Terminal:
         return self.shown[begin:]
 
     def type(self, text: str) -> None:
-        """Press keys; "\\x03" is Ctrl-C, "\\x04" Ctrl-D."""
+        """Press keys once it waits for them; "\\x03" is Ctrl-C, "\\x04" Ctrl-D."""
+        # A signal between the question and the reading would be heard with the next key only.
+        until(lambda: _reads(self._process.pid))
         os.write(self._master, text.encode())
 
     def done(self) -> int:
@@ -182,9 +184,9 @@ class Terminal:
         os.close(self._master)
 
 
-def _state(pid: int) -> str:
-    """Return what a process does; "S" is to wait."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+def _reads(pid: int) -> bool:
+    """Return whether a process waits for its standard input: the call it is in has 0 for its first argument."""
+    return Path(f"/proc/{pid}/syscall").read_text().split()[1:2] == ["0x0"]
 
 
 def _own_terminal() -> None:

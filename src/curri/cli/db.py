@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from curri.cli import asking
 from curri.cli.commands import DryRun, app
 from curri.cli.session import Session, command
-from curri.errors import ExitCode, UsageError
+from curri.errors import ExitCode
 
 db = typer.Typer(help="Make, change and inspect the tables of the catalog.", no_args_is_help=True)
 app.add_typer(db, name="db")
@@ -36,9 +37,9 @@ def downgrade(
     What the newer tables hold beyond it is lost.
     """
     if not (yes or dry_run):
-        if session.output.as_json or not typer.get_text_stream("stdin").isatty():
-            raise UsageError("a downgrade loses data and asks first", hint="add --yes to do it without being asked")
-        typer.confirm(f"Take the tables back to {revision}? Data beyond it is lost.", abort=True, err=True)
+        asking.needs_person(session.output, "a downgrade loses data and asks first: `--yes` does it without")
+        if not asking.agreed(f"Take the tables back to {revision}? Data beyond it is lost."):
+            raise typer.Exit
     _move(session, revision, dry_run=dry_run)
 
 

@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs bench crash-matrix verify-live ci clean
+.PHONY: help install demo test foreign foreign-tools check docs bench crash-matrix verify-live ci clean
 
 help: ## show this list
 	@echo "curri: make targets"
@@ -30,6 +30,12 @@ demo: $(STAMP) ## show what curri does, on curriculum.example
 test: $(STAMP) ## run all tests
 	@$(BIN)/python -m pytest -n auto
 
+foreign: foreign-tools ## try other people's programs against the sandbox, and curri against theirs
+	@$(BIN)/python -m pytest tests/foreign -q
+
+foreign-tools: $(STAMP) ## install those programs where they can be had; from then on `make test` tries them too
+	@PYTHON=$(BIN)/python scripts/foreign.sh
+
 check: $(STAMP) ## style, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
@@ -49,7 +55,7 @@ crash-matrix: $(STAMP) ## kill an upload at every point, run it again, and print
 verify-live: $(STAMP) ## check what is not documented against a real account (needs a token; asks first)
 	@$(BIN)/python scripts/verify_live.py $(ARGS)
 
-ci: check test ## what CI runs
+ci: check foreign-tools test ## what CI runs
 
 clean: ## remove what make made here
-	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist tests/foreign/node_modules

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -19,6 +20,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from curri.errors import ConfigError
 
 CONFIG_FILE = "curri.toml"
+LONGEST_TOKEN = 10_000
+"""Characters of the file with the token that are read. Tokens have 40, or some 50 more of late."""
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -31,7 +34,10 @@ def _bytes(value: object) -> object:
     match = _SIZE.fullmatch(value.strip())
     if match is None:
         raise ValueError("a size is a number with K, M, G or T behind it, such as 10M")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
+    size = float(match[1]) * _UNITS[match[2].upper()]
+    if not math.isfinite(size):
+        raise ValueError("it is larger than anything")
+    return int(size)
 
 
 Size = Annotated[int, BeforeValidator(_bytes)]
@@ -50,6 +56,18 @@ def _http(value: SecretStr) -> SecretStr:
     return value
 
 
+def _place(value: Path) -> Path:
+    """Refuse what no system takes for a path; a folder that is not there is not looked for here."""
+    if "\0" in str(value):
+        raise ValueError("a path holds no NUL")
+    try:
+        value.expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user") from error
+    return value
+
+
+Place = Annotated[Path, AfterValidator(_place)]
 PingUrl = Annotated[SecretStr, AfterValidator(_http)]
 
 
@@ -62,11 +80,11 @@ class Settings(BaseModel):
         default=None,
         description="PostgreSQL 14 or newer: postgresql://USER:PASSWORD@HOST:5432/NAME. Unset: the embedded server",
     )
-    home: Path = Field(
+    home: Place = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("curri", appauthor=False)),
         description="Folder for local state: the embedded server, encoded videos",
     )
-    ffmpeg: Path | None = Field(
+    ffmpeg: Place | None = Field(
         default=None, description="The ffmpeg to use. Unset: the one on PATH, else that of the extra `embedded`"
     )
     managed_by: str = Field(default="", description="Who looks after the videos; `managedBy` on Stream")
@@ -75,7 +93,7 @@ class Settings(BaseModel):
     cloudflare_api_token: SecretStr | None = Field(
         default=None, description="An API token with the permission Account > Stream > Edit"
     )
-    cloudflare_api_token_file: Path | None = Field(
+    cloudflare_api_token_file: Place | None = Field(
         default=None, description="A file that holds the token; read if the token itself is not set"
     )
     stream_url: str | None = Field(default=None, description="The base of the API. Unset: Cloudflare's own")
@@ -100,7 +118,7 @@ class Settings(BaseModel):
         description="An address that is called at the end of a run: itself on success, with /fail behind it on failure;"
         " {command} in it stands for the command",
     )
-    metrics: Path | None = Field(
+    metrics: Place | None = Field(
         default=None,
         description="A file for Prometheus, written at the end of a run; of a folder, curri-<command>.prom in it",
     )
@@ -210,7 +228,7 @@ def of_curriculum(loaded: Loaded, root: Path, name: str) -> Any:
     and cannot be read.
     """
     own = getattr(loaded.settings, name)
-    if loaded.origins[name] != "default" or not (root / CONFIG_FILE).is_file():
+    if loaded.origins[name] != "default" or not _is_file(root / CONFIG_FILE):
         return own
     return _read_toml(root / CONFIG_FILE).get(name, own)
 
@@ -224,7 +242,8 @@ def token(settings: Settings) -> str | None:
         return None
     hint = "CLOUDFLARE_API_TOKEN_FILE names a file that holds the token and nothing else"
     try:
-        words = path.expanduser().read_text(encoding="utf-8").split()
+        with path.expanduser().open(encoding="utf-8") as file:
+            words = file.read(LONGEST_TOKEN).split()  # of /dev/zero there is no end
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise ConfigError(f"the file with the API token cannot be read: {reason}", where=str(path), hint=hint) from None
@@ -240,19 +259,27 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def _config_file(file: Path | None, root: Path | None) -> Path | None:
     if file is not None:
-        if not file.is_file():
+        if not _is_file(file):
             raise ConfigError("the configuration file does not exist", where=str(file), hint="check --config")
         return file
     for folder in (root, Path()):
-        if folder is not None and (folder / CONFIG_FILE).is_file():
+        if folder is not None and _is_file(folder / CONFIG_FILE):
             return folder / CONFIG_FILE
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a folder on the way that may not be entered, a name that is too long
+        message = f"the configuration file cannot be read: {error.strerror}"
+        raise ConfigError(message, where=str(path), hint="check --config") from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not all that tomllib raises is a TOMLDecodeError
         raise ConfigError(f"the configuration file cannot be read: {error}", where=str(path)) from error
     for name in values:
         if name not in Settings.model_fields:

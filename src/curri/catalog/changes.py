@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from psycopg.types.json import Jsonb
-
 from curri.catalog.database import Connection
+from curri.catalog.documents import document
 
 
 class Linked(NamedTuple):
@@ -62,7 +61,7 @@ def write_down(
         "INSERT INTO metadata_change (run_id, video_id, before, after)"
         " SELECT %s, id, %s, %s FROM video WHERE provider = 'CLOUDFLARE' AND provider_id = %s"
         " RETURNING id::text",
-        [run_id, Jsonb(dict(before)), Jsonb(dict(after)), provider_id],
+        [run_id, document(before), document(after), provider_id],
     ).fetchone()
     if row is None:
         raise AssertionError("a link without its video, which a foreign key forbids")
@@ -78,7 +77,7 @@ def confirm(connection: Connection, provider_id: str, metadata: Mapping[str, obj
     """Record what Stream says after a change."""
     connection.execute(
         "UPDATE video SET metadata = %s WHERE provider = 'CLOUDFLARE' AND provider_id = %s",
-        [Jsonb(dict(metadata)), provider_id],
+        [document(metadata), provider_id],
     )
 
 

@@ -61,6 +61,7 @@ def server(home: Path) -> Iterator[str]:
         folder = home / "postgres"
         folder.mkdir(mode=0o700, exist_ok=True)
         cluster = prepare(folder)
+        (folder / "use.lock").touch(mode=0o600)
         use = (folder / "use.lock").open("a")
     with use:
         try:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from psycopg.types.json import Jsonb
-
 from curri.catalog.database import Connection
+from curri.catalog.documents import document
 from curri.model import Held
 from curri.plan.identity import place_id
 from curri.plan.status import Facts
@@ -73,7 +72,7 @@ def put(
         "progress": facts.progress,
         "code": facts.error_code,
         "message": facts.error_message,
-        "meta": Jsonb(video.meta),
+        "meta": document(video.meta),
         "playable": facts.playable,
         "ready_at": ready_at,
         "created_at": created_at,

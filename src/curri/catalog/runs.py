@@ -6,9 +6,8 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-
 from curri.catalog.database import Database, translated
+from curri.catalog.documents import document
 from curri.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def begin(database: Database, command: str, arguments: Mapping[str, Any], versio
     with database.transaction() as connection:
         row = connection.execute(
             "INSERT INTO run (command, arguments, version, host) VALUES (%s, %s, %s, %s) RETURNING id",
-            [command, Jsonb(dict(arguments)), version, socket.gethostname()],
+            [command, document(arguments), version, socket.gethostname()],
         ).fetchone()
     if row is None:
         raise AssertionError("INSERT ... RETURNING gave no row")
@@ -32,7 +31,7 @@ def end(database: Database, run_id: int, exit_code: ExitCode, counts: Mapping[st
     with database.transaction() as connection:
         connection.execute(
             "UPDATE run SET finished_at = clock_timestamp(), exit_code = %s, counts = %s WHERE id = %s",
-            [int(exit_code), Jsonb(dict(counts)), run_id],
+            [int(exit_code), document(counts), run_id],
         )
 
 

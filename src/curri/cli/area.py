@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from curri.cli.output import Output
+from curri.plan.text import harmless
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,6 +90,6 @@ class Area(ABC):
         rows = self.rows(wide=wide)
         for label, share, size in rows:
             bar = [ProgressBar(total=1.0, completed=share, width=BAR, complete_style="green")] if wide else []
-            table.add_row(Text(label), *bar, Text(size))
+            table.add_row(Text(harmless(label)), *bar, Text(size))
         self._output.rows = len(rows)
         return table

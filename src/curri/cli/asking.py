@@ -8,6 +8,7 @@ import typer
 
 from curri.cli.output import Output
 from curri.errors import UsageError
+from curri.plan.text import harmless
 
 
 def needs_person(output: Output, hint: str) -> None:
@@ -19,7 +20,7 @@ def needs_person(output: Output, hint: str) -> None:
 def agreed(question: str, *, default: bool = False) -> bool:
     """Ask; an input that ends is a no."""
     try:
-        return typer.confirm(question, default=default, err=True)
+        return typer.confirm(harmless(question), default=default, err=True)
     except typer.Abort:
         sys.stderr.write("\n")
         return False

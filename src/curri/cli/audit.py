@@ -105,7 +105,8 @@ def _usable(folder: Path) -> None:
     part = folder / f"{ALL}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part.touch()
+        part.unlink(missing_ok=True)
+        part.touch(exist_ok=False)  # never through a link that somebody has laid there
         part.unlink()
     except OSError as error:
         raise ConfigError(
@@ -123,7 +124,9 @@ def _write(folder: Path, findings: Sequence[Finding]) -> None:
     try:
         for name, text in lines.items():
             part = folder / f"{name}.part"
-            part.write_text("".join(text), encoding="utf-8")
+            part.unlink(missing_ok=True)
+            with part.open("x", encoding="utf-8") as file:
+                file.write("".join(text))
             part.replace(folder / name)
     except OSError as error:
         raise ConfigError(f"the findings cannot be written: {error.strerror}", where=str(folder)) from None

@@ -19,7 +19,8 @@ from curri.cli.commands import app
 from curri.cli.output import Output
 from curri.cli.session import Start
 from curri.cli.watch import Watch
-from curri.errors import CurriError, ExitCode, Interrupted, Terminated
+from curri.errors import ConfigError, CurriError, ExitCode, Interrupted, Terminated
+from curri.plan.text import harmless
 
 __all__ = ["app", "audit", "db", "explain", "main", "sandbox", "upkeep", "upload", "videos"]
 
@@ -55,7 +56,11 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "") not in ("", "0", "false"))
     watch = Watch(output)
-    start = Start(output, watch, _load_env_file())
+    try:
+        start = Start(output, watch, _load_env_file())
+    except ConfigError as error:
+        output.error(error)
+        sys.exit(error.exit_code)
     _catch_signals(output)
     code: int | str | None = ExitCode.BUG
     try:
@@ -77,20 +82,27 @@ def main() -> None:
 
 
 def _bug() -> None:
-    traceback.print_exc()
+    sys.stderr.write(harmless(traceback.format_exc()))
     sys.stderr.write("curri: this is a bug; please report it with the lines above\n")
 
 
 def _load_env_file() -> frozenset[str]:
-    """Let a `.env` in the working folder set what the environment does not; return the names it set."""
+    """Let a `.env` in the working folder set what the environment does not; return the names it set.
+
+    Raises ConfigError if it cannot be read: without what it says, a command could work on another database.
+    """
     if not os.path.exists(".env"):  # noqa: PTH110 - pathlib would be the slowest import of `curri --help`
         return frozenset()
     from dotenv import dotenv_values
 
     ours = ("CURRI_", "DATABASE_URL", "CLOUDFLARE_")
-    values = {name: value for name, value in dotenv_values(".env").items() if value and name.startswith(ours)}
-    added = frozenset(values) - frozenset(os.environ)
-    os.environ.update({name: values[name] or "" for name in added})
+    try:
+        values = {name: value for name, value in dotenv_values(".env").items() if value and name.startswith(ours)}
+        added = frozenset(values) - frozenset(os.environ)
+        os.environ.update({name: values[name] or "" for name in added})
+    except (OSError, ValueError) as error:  # not UTF-8, or a NUL, which no variable holds
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file in UTF-8"
+        raise ConfigError(f"the settings in .env cannot be read: {reason}", where=os.path.abspath(".env")) from None  # noqa: PTH100
     return added
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 from curri.errors import CurriError, ExitCode
 from curri.model import Notice, Outcome, Report, Result
-from curri.plan.text import natural
+from curri.plan.text import harmless, harmless_json, natural
 
 SCHEMA = 1
 """Version of the JSON output. New keys may come without a new number; none changes its meaning or goes."""
@@ -64,7 +64,7 @@ class Output:
 
     def line(self, text: str, *, word: str = "", to: IO[str] | None = None) -> None:
         """Print a line, its first word in colour and the rest broken between words if a terminal reads it."""
-        stream = to or self.out
+        stream, text = to or self.out, harmless(text)
         if not stream.isatty():
             stream.write(f"{word:<{WORD}} {text}\n" if word else f"{text}\n")
             return
@@ -81,12 +81,14 @@ class Output:
     def below(self, text: str) -> None:
         """Say more of the line before, unless --quiet or --json."""
         if not (self.quiet or self.as_json):
-            lines = _fitted(" " * (WORD + 1) + text, self.out, WORD + 1)
+            lines = _fitted(" " * (WORD + 1) + harmless(text), self.out, WORD + 1)
             self.out.write("".join(f"{line}\n" for line in lines))
 
     def emit(self, kind: str, /, **values: Any) -> None:
         """Print one JSON object."""
-        self.out.write(json.dumps({"type": kind, **values}, ensure_ascii=False) + "\n")
+        utf8 = (getattr(self.out, "encoding", None) or "utf-8").lower().replace("_", "-") == "utf-8"
+        text = json.dumps({"type": kind, **values}, ensure_ascii=not utf8)  # `\\xe9` in place of a letter is no JSON
+        self.out.write(harmless_json(text) + "\n")
 
     def say(self, text: str, *, word: str = "") -> None:
         """Print a result for people, unless --quiet or --json."""
@@ -111,7 +113,7 @@ class Output:
             align: Literal["left", "right"] = "right" if column in right else "left"
             table.add_column(column, justify=align, overflow="fold", no_wrap=bool(shrink) and column != shrink)
         for row in rows:
-            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+            table.add_row(*(Text("" if cell is None else harmless(str(cell))) for cell in row))
         # Off a terminal nothing gives way: a line of the table is then a line for grep.
         console = Console(file=self.out, highlight=False) if self.out.isatty() else Console(file=self.out, width=500)
         with console.capture() as capture:
@@ -194,7 +196,8 @@ class Output:
         lines += [f"  in: {error.where}"] if error.where else []
         lines += [f"  hint: {error.hint}"] if error.hint else []
         for line in lines:
-            self.err.write("".join(f"{part}\n" for part in _fitted(line, self.err, 4)))
+            one = harmless(line).replace("\n", "\\n")  # a path with a newline in it must not pass for a line of ours
+            self.err.write("".join(f"{part}\n" for part in _fitted(one, self.err, 4)))
 
 
 _COMMAND = re.compile(r"`[^`]+`|(?<=: )curri .*")

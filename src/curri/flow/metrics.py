@@ -134,7 +134,7 @@ def place(given: Path, command: str) -> Path:
             path = path / f"curri-{command.replace(' ', '-')}.prom"
         _refuse(path)
         with _beside(path) as trial:
-            trial.touch()
+            trial.touch(exist_ok=False)
     except OSError as error:
         raise ConfigError(
             f"the file for metrics cannot be written: {error.strerror or error}", where=str(path), hint=hint
@@ -166,7 +166,8 @@ def former(path: Path) -> str:
 def write(path: Path, content: str) -> None:
     """Put a file in place in one step: whoever reads it sees the old one or the new one. Raises OSError."""
     with _beside(path) as whole:
-        whole.write_text(content, encoding="utf-8")
+        with whole.open("x", encoding="utf-8") as file:  # never through a link that somebody has laid there
+            file.write(content)
         whole.chmod(MODE)
         whole.replace(path)
 
@@ -175,6 +176,7 @@ def write(path: Path, content: str) -> None:
 def _beside(path: Path) -> Iterator[Path]:
     """Yield a temporary name in the same folder, not one that node_exporter reads; what is there goes in the end."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.unlink(missing_ok=True)
     try:
         yield temporary
     finally:

@@ -74,7 +74,8 @@ class Cache:
     def open(self) -> None:
         """Make the folders, readable for their owner only. Raises ConfigError if that is not possible."""
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for place in (self.directory.parent, self.directory):  # one at a time: the mode is for the last one only
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.folder, self.directory / "decoded"):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)

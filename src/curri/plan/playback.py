@@ -56,7 +56,7 @@ def embed(played: Playback, *, title: str, width: int | None = None, height: int
     shape = height / width if width and height else _USUAL_SHAPE
     return (
         f'<div style="position: relative; padding-top: {100 * shape:.2f}%;">\n'
-        f'<iframe src="{escape(played.player)}" title="{escape(title)}" loading="lazy"\n'
+        f'<iframe src="{escape(played.player)}" title="{escape(" ".join(title.split()))}" loading="lazy"\n'
         f'style="{_FILLING}"\n'
         f'allow="{_ALLOWED}" allowfullscreen="true"></iframe>\n'
         "</div>"

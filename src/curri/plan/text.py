@@ -6,6 +6,12 @@ import re
 import unicodedata
 
 _DIGITS = re.compile(r"([0-9]+)")
+_UNSTORABLE = re.compile("[\\x00\ud800-\udfff]")
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, DEL, C1: 9b alone begins an escape code
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that turn the direction of what follows
+    "\u2028\u2029\ud800-\udfff]"  # further ends of lines, and what no encoding can carry
+)
 
 
 def folded(name: str) -> str:
@@ -56,3 +62,22 @@ def printable(name: str) -> str:
         else:
             parts.append(character.encode("unicode_escape").decode("ascii"))
     return "".join(parts)
+
+
+def storable(text: str) -> str:
+    """Return a foreign text as UTF-8 and PostgreSQL can hold it: without NUL and without halves of characters."""
+    return text if text.isascii() and "\0" not in text else _UNSTORABLE.sub("\ufffd", text)
+
+
+def harmless(text: str) -> str:
+    r"""Return a text of ours, which may quote foreign ones, with nothing in it that steers a terminal.
+
+    Unlike `printable` it keeps lines, tabs, and the joiners without which Persian and emoji fall apart. What has passed
+    it stays as it is.
+    """
+    return _STEERING.sub(lambda found: printable(found[0]), text)
+
+
+def harmless_json(text: str) -> str:
+    """Return JSON of the same meaning in which nothing steers a terminal: the encoder leaves DEL, C1 and others."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

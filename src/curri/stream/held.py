@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from curri.model import Held
+from curri.plan.text import storable
 from curri.stream.failures import Garbled, failure
 
 UNKNOWN_STATE: Final = "unknown"
@@ -15,13 +16,24 @@ UNKNOWN_STATE: Final = "unknown"
 WITHOUT_BYTES: Final = frozenset({"pendingupload", "downloading"})
 """The states before the bytes are complete."""
 
+_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+DEEPEST: Final = 50
+"""Levels of lists and objects in metadata. People write texts; what goes deeper than this ends programs."""
+_MOST_PIXELS: Final = 2**31 - 1
+_MOST_BYTES: Final = 2**63 - 1
 _INSTANT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:[Zz]|([+-])(\d\d):?(\d\d))")
 
 
 def held(row: object) -> Held:
-    """A video from its row in an answer. Raises Garbled if it has no uid: such a row cannot be told from others."""
-    if not isinstance(row, dict) or not _text(row.get("uid")):
+    """A video from its row in an answer.
+
+    Raises Garbled if it has no uid, or one that is none of Stream's: it becomes part of addresses and file names. Also
+    if its metadata are nested beyond reason.
+    """
+    if not isinstance(row, dict) or not _UID.fullmatch(_text(row.get("uid")) or ""):
         raise failure(Garbled, "Stream described a video without an id")
+    if _too_deep(row.get("meta"), DEEPEST):
+        raise failure(Garbled, f"the metadata of video {row['uid']} are nested more than {DEEPEST} levels deep")
     status = _object(row.get("status"))
     measures = _object(row.get("input"))
     playback = _object(row.get("playback"))
@@ -33,8 +45,8 @@ def held(row: object) -> Held:
         meta=_object(row.get("meta")),
         creator=_text(row.get("creator")),
         duration=number(row.get("duration")),
-        width=_positive(measures.get("width")),
-        height=_positive(measures.get("height")),
+        width=_positive(measures.get("width"), _MOST_PIXELS),
+        height=_positive(measures.get("height"), _MOST_PIXELS),
         size=_positive(row.get("size")),  # 0 until it is known
         created=_text(row.get("created")),
         modified=_text(row.get("modified")),
@@ -89,9 +101,9 @@ def number(value: object) -> float | None:
     return found if math.isfinite(found) and found >= 0 else None
 
 
-def _positive(value: object) -> int | None:
+def _positive(value: object, most: int = _MOST_BYTES) -> int | None:
     found = number(value)
-    return int(found) if found is not None and found >= 1 else None
+    return int(found) if found is not None and 1 <= found <= most else None
 
 
 def _percent(value: object) -> float | None:
@@ -100,8 +112,13 @@ def _percent(value: object) -> float | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return storable(value) if isinstance(value, str) and value else None
 
 
 def _object(value: object) -> dict[str, object]:
     return dict(value) if isinstance(value, dict) else {}
+
+
+def _too_deep(value: object, levels: int) -> bool:
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_too_deep(each, levels - 1) for each in within)

@@ -6,16 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 LONGEST: Final = 400
 """Characters of an answer's text that a message shows."""
+DEEPEST: Final = 20
+"""Links of a chain of errors that are followed."""
 
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HIDDEN = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]*>")
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def read(body: bytes) -> Notes:
     )
 
 
-def _entries(value: object) -> Iterator[tuple[int | None, str]]:
+def _entries(value: object, links: int = DEEPEST) -> Iterator[tuple[int | None, str]]:
     """Code and text of each entry, chains included. The lists may be null, and an entry a bare text."""
     for entry in value if isinstance(value, list) else ():
         if isinstance(entry, str):
@@ -61,7 +64,8 @@ def _entries(value: object) -> Iterator[tuple[int | None, str]]:
                 code if isinstance(code, int) and not isinstance(code, bool) else None,
                 text if isinstance(text, str) else "",
             )
-            yield from _entries(entry.get("error_chain"))
+            if links:
+                yield from _entries(entry.get("error_chain"), links - 1)
 
 
 def _words(body: bytes) -> str:
@@ -99,8 +103,8 @@ def retry_after(value: str | None, wall: float) -> float | None:
 
 
 def http_date(text: str) -> float | None:
-    """A date of HTTP as seconds since 1970, or None."""
+    """A date of HTTP as seconds since 1970, or None: also for one that its zone puts outside of all years."""
     try:
-        return parsedate_to_datetime(text).timestamp()
+        return parsedate_to_datetime(text).astimezone(UTC).timestamp()
     except (ValueError, OverflowError, IndexError, TypeError):
         return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from curri.errors import TreeError
 from curri.plan.text import folded, printable
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".curriignore"
+
+MOST_DEPTHS = 3
+"""How often `**` may stand in one pattern: each more makes deep folders slower by their depth."""
+
+_STAR = "[^/]*"
+_WITHIN = re.compile(r"(?:\\[^/]|\[\^/\]|[^/()|\\])+")
+"""A piece of a pattern's regular expression that stays in one name: not the ends of folders, nor groups."""
 
 ALWAYS_NAMES = frozenset((".DS_Store", "Thumbs.db"))
 ALWAYS_PREFIXES = ("._", "~$")
@@ -56,14 +64,39 @@ def read_rules(root: Path) -> Callable[[str], bool] | None:
 def _spec(where: str, lines: list[str]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec  # costs 50 ms, and most curricula have no ignore file
     from pathspec.patterns.gitignore import GitIgnorePatternError
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-    for number, line in enumerate(lines, 1):
-        try:
-            GitIgnoreSpec.from_lines([line])
-        except (GitIgnorePatternError, re.error) as error:
-            raise TreeError(
-                f"line {number} of the ignore file is not a gitignore pattern: {line!r}",
-                where=where,
-                hint="see `man gitignore` for what a pattern looks like",
-            ) from error
-    return GitIgnoreSpec.from_lines(lines)
+    class Pattern(GitIgnoreSpecPattern):
+        @classmethod
+        def pattern_to_regex(cls, pattern: Any) -> Any:
+            regex, include = super().pattern_to_regex(pattern)
+            return (_patient(regex) if isinstance(regex, str) else regex), include
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Python's: `[[` may mean something else one day
+        for number, line in enumerate(lines, 1):
+            try:
+                if line.split("/").count("**") > MOST_DEPTHS and not line.startswith("#"):
+                    raise GitIgnorePatternError("too many **")
+                GitIgnoreSpec.from_lines([line], Pattern)
+            except (GitIgnorePatternError, re.error) as error:
+                raise TreeError(
+                    f"line {number} of the ignore file is not a gitignore pattern: {line!r}",
+                    where=where,
+                    hint="see `man gitignore` for what a pattern looks like",
+                ) from error
+        return GitIgnoreSpec.from_lines(lines, Pattern)
+
+
+def _patient(regex: str) -> str:
+    """Return the regular expression of a pattern so that it takes the time that the name is long.
+
+    As it comes, `*a*a*a*a*b` tries all ways to cut a name into pieces: hours for one of 255 letters. Between two stars
+    of one name only the first place counts where the piece fits, so none but that is tried.
+    """
+    first, *pieces = regex.split(_STAR)
+    if not pieces:
+        return regex
+    *between, last = pieces
+    told = [f"(?>[^/]*?{piece})" if _WITHIN.fullmatch(piece) else f"{_STAR}{piece}" for piece in between if piece]
+    return f"{first}{''.join(told)}{_STAR}{last}"

@@ -109,6 +109,18 @@ def test_rows_that_change_without_a_word_are_one_difference_and_only_if_there_is
     assert of_tree(Report("import", ExitCode.OK, {"rows_changed": 0})) == []
 
 
+def test_a_file_that_is_as_before_again_needs_a_link_and_no_upload() -> None:
+    former = replace(
+        VIDEO, links=(CURRENT._replace(source_sha1="2" * 40),), former=(PENDING._replace(state="retired"),)
+    )
+    former = replace(former, former=(former.former[0]._replace(status="ready"),))
+    (found,) = of_stream([former], catalog(links=former.links), {"u1": READY}, {}, whole=True)
+    assert (found.rule, found.message) == (
+        "outdated",
+        "the file is one that was sent before; `curri upload` links its video again",
+    )
+
+
 STRAY = replace(READY, uid="u9", meta=MINE)
 
 

@@ -128,8 +128,10 @@ def _of_video(video: RecordedVideo) -> Iterator[Finding]:
     judgement = judge(video)
     if judgement.due is Due.NEW:
         yield Finding(Mark.HERE, "not-uploaded", place, f"{judgement.reason}; `curri upload` sends it")
-    elif judgement.due in (Due.CHANGED, Due.RETURNED):
+    elif judgement.due is Due.CHANGED:
         yield Finding(Mark.DIFFERS, "outdated", place, f"{judgement.reason}; `curri upload` sends it")
+    elif judgement.due is Due.RETURNED:
+        yield Finding(Mark.DIFFERS, "outdated", place, f"{judgement.reason}; `curri upload` links its video again")
     elif judgement.due is Due.RESUME:
         yield Finding(Mark.ERROR, "upload-open", place, f"{judgement.reason}; `curri upload` goes on")
     elif any(upload.is_open for upload in video.uploads):

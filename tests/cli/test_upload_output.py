@@ -37,7 +37,17 @@ ENCODED = Planned(
     *(14_700_000, 40 / 60, 40 / 60 * 0.005),
 )
 NONE = Planned("course_01/04/b.mp4", "course_01_L04_b", "new", "none", "not-a-video: this is a text", 0, 0.0, 0.0)
-COUNTS = {"videos": 9, "uploaded": 0, "unchanged": 0, "failed": 0, "blocked": 0, "left": 0, "bytes": 0, "minutes": 0}
+COUNTS = {
+    "videos": 9,
+    "uploaded": 0,
+    "relinked": 0,
+    "unchanged": 0,
+    "failed": 0,
+    "blocked": 0,
+    "left": 0,
+    "bytes": 0,
+    "minutes": 0,
+}
 
 
 def made(**options: bool) -> tuple[Output, io.StringIO, io.StringIO]:
@@ -144,6 +154,7 @@ def test_an_item_in_json_has_all_that_is_known() -> None:
         ({}, "nothing to do"),
         ({"unchanged": 3}, "nothing to do; 3 unchanged"),
         ({"left": 2}, "nothing to do; 2 left for another run"),
+        ({"relinked": 1, "unchanged": 2}, "nothing was sent; 1 linked again, 2 unchanged"),
         ({"failed": 1, "unchanged": 3}, "nothing was sent; 3 unchanged, 1 failed"),
         ({"blocked": 1}, "nothing was sent; 1 blocked"),
         ({"uploaded": 1, "bytes": 999, "minutes": 0.02}, "1 video sent: 999 B, 0.0 minutes"),

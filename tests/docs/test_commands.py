@@ -57,7 +57,7 @@ def test_every_command_in_the_documents_is_there_with_its_options(page: Path) ->
 
 def test_the_commands_of_the_documents_are_found_and_wrong_ones_are_seen() -> None:
     found = commands(TOP / "README.md")
-    assert {"upload --dry-run", "fix-metadata --revert 7", "sync-status --quiet"} <= set(found)
+    assert {"upload --dry-run", "fix-metadata --revert 5", "sync-status --quiet"} <= set(found)
     assert problem("import /x --dry-run -q") is None
     assert problem("db upgrade --help") is None
     assert problem("frob") == "no command frob"

@@ -95,7 +95,7 @@ def settle(world: World) -> int:
 @example(history=[("night",), ("delete", 0), ("unlabel", 0), ("plant", 0)])
 @example(history=[("night",), ("take_away", 1, "learning"), ("night",), ("put", 3, "practice", 0), ("wipe", 0)])
 @settings(
-    max_examples=20,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # to shrink a history takes many minutes, and they are short

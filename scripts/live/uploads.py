@@ -10,11 +10,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from curri.errors import StreamUnavailable
+from curri.plan.status import WITHOUT_BYTES
 from curri.stream.account import host_of
 from curri.stream.chunks import SMALLEST
 from curri.stream.client import Answer, Exchange
 from curri.stream.failures import Conflict, NotFound, Told
-from curri.stream.held import WITHOUT_BYTES, instant, number
+from curri.stream.held import instant, number
 from curri.stream.tus import Uploads
 
 from .account import CUT_AFTER, LISTING_DELAY, PADDED, Live, Missing, outcome, until

@@ -213,6 +213,10 @@ class LinkRow(NamedTuple):
     error_message: str | None
 
 
+OPEN_STATES = ("intended", "created", "sending", "sent")
+"""States of an upload that has not ended: it may still be continued."""
+
+
 class UploadRow(NamedTuple):
     """One attempt to bring a video to Stream. The address of the upload is left out: only who sends may read it."""
 
@@ -229,7 +233,7 @@ class UploadRow(NamedTuple):
     @property
     def is_open(self) -> bool:
         """Whether it may still be continued."""
-        return self.state in ("intended", "created", "sending", "sent")
+        return self.state in OPEN_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +305,11 @@ class KnownAttempt(NamedTuple):
     wanted: bool  # its component is still there
     kept: bool  # somebody took the video out of the catalog, and wants it to stay on Stream
     place: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in OPEN_STATES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from functools import partial
 import pytest
 
 from curri.cli import transfers
+from curri.cli.area import WINDOW
 from curri.cli.output import Output
 from curri.cli.progress import INTERVAL
-from curri.cli.transfers import WINDOW, Lines, Rows, Shown, Silent, Sums
+from curri.cli.transfers import Lines, Rows, Shown, Silent, Sums
 
 MB = 1_000_000
 ONE, TWO = "course_01_L01_learning", "course_01_L02_learning"

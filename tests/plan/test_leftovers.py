@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from curri.model import Held, Inventory, KnownAttempt, KnownLink, KnownVideo
-from curri.plan.leftovers import OPEN, Leftover, Why, leftovers
+from curri.model import OPEN_STATES, Held, Inventory, KnownAttempt, KnownLink, KnownVideo
+from curri.plan.leftovers import Leftover, Why, leftovers
 
 DAY = 86400.0
 PLACE = "course_01/02/learning/video.mp4"
@@ -93,7 +93,7 @@ def test_texts_are_printable_and_say_how_long_it_lasts() -> None:
 
 UIDS = st.sampled_from(["u1", "u2", "u3"])
 IDS = st.sampled_from(["a1", "a2", "a3"])
-STATES = st.sampled_from([*sorted(OPEN), "linked", "abandoned", "failed"])
+STATES = st.sampled_from([*sorted(OPEN_STATES), "linked", "abandoned", "failed"])
 ATTEMPTS = st.lists(
     st.builds(
         KnownAttempt, IDS, STATES, st.none() | UIDS, held=st.booleans(), wanted=st.booleans(), kept=st.booleans(),
@@ -132,8 +132,8 @@ def test_whatever_there_is_nothing_goes_that_somebody_needs(
         makers += [by_id[each] for each in leftover.attempts]
         assert makers, "nothing of ours names it"
         assert {link.state for link in mine} <= {"retired"}
-        assert not any(each.held or each.kept or (each.wanted and each.state in OPEN) for each in makers)
+        assert not any(each.held or each.kept or (each.wanted and each.state in OPEN_STATES) for each in makers)
         assert (leftover.why is Why.ROW) is (leftover.uid not in listing)
         if leftover.why is Why.RETIRED:
             assert all((link.retired_seconds or 0) >= grace for link in mine)
-        assert {by_id[each].state for each in leftover.attempts} <= OPEN
+        assert {by_id[each].state for each in leftover.attempts} <= set(OPEN_STATES)

@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from curri.catalog import library
 from curri.catalog.database import Connection
 from curri.catalog.inventory import KEPT
-from curri.model import AssetRow
+from curri.model import OPEN_STATES, AssetRow
 from curri.plan.references import Carried, Known
 
 
@@ -65,7 +65,7 @@ class Attempt:
     @property
     def is_open(self) -> bool:
         """Whether it may still be continued."""
-        return self.state in ("intended", "created", "sending", "sent")
+        return self.state in OPEN_STATES
 
     @property
     def ended_at(self) -> datetime | None:

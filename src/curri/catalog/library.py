@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 
 from curri.catalog.database import Connection
 from curri.catalog.inventory import KEPT
-from curri.plan.leftovers import OPEN
+from curri.model import OPEN_STATES
 from curri.plan.names import Named, names
 from curri.plan.playback import Playback, playback
 
@@ -268,6 +268,6 @@ def open_uploads(connection: Connection, uid: str) -> list[tuple[str, str]]:
     """Return (id, component id) of every upload of this video that may still be continued."""
     rows = connection.execute(
         "SELECT id::text, component_id::text FROM upload WHERE provider_id = %s AND state::text = ANY(%s) ORDER BY id",
-        [uid, sorted(OPEN)],
+        [uid, list(OPEN_STATES)],
     )
     return [(upload, component) for upload, component in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from curri.catalog.database import Connection
+from curri.catalog.uploads import OPEN_UPLOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,10 @@ class Vitals:
 
 
 _LAST_SUCCESS = "SELECT extract(epoch FROM max(finished_at)) FROM run WHERE command = %s AND exit_code = 0"
-_OLDEST = """
+_OLDEST = f"""
     SELECT coalesce(greatest(extract(epoch FROM now() - min(begun)), 0), 0) FROM (
         SELECT u.created_at AS begun FROM upload u JOIN component c ON c.id = u.component_id
-         WHERE u.state IN ('intended', 'created', 'sending', 'sent') AND c.removed_at IS NULL
+         WHERE u.{OPEN_UPLOAD} AND c.removed_at IS NULL
         UNION ALL
         SELECT coalesce(cv.linked_at, cv.created_at)
           FROM component_video cv JOIN video v USING (provider, provider_id) JOIN component c ON c.id = cv.component_id

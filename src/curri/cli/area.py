@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from curri.cli.output import Output
 from curri.plan.text import harmless
@@ -14,13 +17,40 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+T = TypeVar("T")
+
 WIDE = 60
 """Columns of a terminal from which on a row has a bar and bytes; below there is room for a percentage."""
 BAR = 10
+WINDOW = 120.0
+"""Seconds over which a rate is the mean: Stream acknowledges whole chunks, which may be a minute apart."""
 MARGIN = 4
 """Columns left free at the right: the terminal writes ^C there, and would go to another line if there was no room."""
 REFRESHES = 4
 """Times a second that the rows are drawn anew."""
+
+
+class Rate:
+    """How much a second, lately. Not locked: whoever holds it sees to that."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._samples: deque[tuple[float, int]] = deque()  # (time, done by then)
+
+    def note(self, done: int) -> None:
+        """So much is done by now."""
+        now = self._clock()
+        while len(self._samples) > 1 and self._samples[1][0] <= now - WINDOW:
+            self._samples.popleft()
+        self._samples.append((now, done))
+
+    def per_second(self, done: int) -> float:
+        """Return the rate up to now, when so much is done; 0 if that cannot be said yet."""
+        if not self._samples:
+            return 0.0
+        since, before = self._samples[0]
+        seconds = self._clock() - since
+        return (done - before) / seconds if seconds > 0 else 0.0
 
 
 class Area(ABC):
@@ -30,6 +60,12 @@ class Area(ABC):
         self._output = output
         self._screen = threading.Lock()  # of who draws
         self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     @abstractmethod
     def rows(self, *, wide: bool) -> list[tuple[str, float, str]]:
@@ -93,3 +129,15 @@ class Area(ABC):
             table.add_row(Text(harmless(label)), *bar, Text(size))
         self._output.rows = len(rows)
         return table
+
+
+def fitting(
+    output: Output,
+    silent: Callable[[], T],
+    rows: Callable[[], AbstractContextManager[T]],
+    lines: Callable[[], T],
+) -> AbstractContextManager[T]:
+    """Return the progress that fits where standard error goes; rows are taken away at the end."""
+    if output.quiet:
+        return nullcontext(silent())
+    return rows() if output.err.isatty() else nullcontext(lines())

@@ -30,6 +30,15 @@ Courses = Annotated[
     typer.Option("--course", metavar="SLUG", envvar="CURRI_COURSE", help="Only this course, such as course_01."),
 ]
 
+Lessons = Annotated[
+    list[str] | None,
+    typer.Option("--lesson", metavar="NN", envvar="CURRI_LESSON", help="Only lessons with this number."),
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", envvar="CURRI_KIND", help="Only this kind, such as learning."),
+]
+
 
 @command(app, "import", watched=True)
 def import_(

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
-from curri.cli.area import Area
+from curri.cli.area import Area, Rate, fitting
 from curri.cli.output import Output, clock_text, counted
 from curri.cli.progress import INTERVAL
 from curri.flow.fix_metadata import Progress
 
 Clock = Callable[[], float]
-
-WINDOW = 120.0
-"""Seconds over which the rate is the mean."""
 
 
 class Shown(Progress, Protocol):
@@ -44,29 +40,22 @@ class Pace:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._least: Callable[[int], float] = lambda _: 0.0
-        self._samples: deque[tuple[float, int]] = deque()  # (time, videos done)
+        self._lately = Rate(clock)
         self.videos = self.done = 0
 
     def start(self, videos: int, least: Callable[[int], float]) -> None:
         self.videos, self.done, self._least = videos, 0, least
-        self._samples.clear()
-        self._samples.append((self._clock(), 0))
+        self._lately = Rate(self._clock)
+        self._lately.note(0)
 
     def advance(self) -> None:
         self.done += 1
-        now = self._clock()
-        while len(self._samples) > 1 and self._samples[1][0] <= now - WINDOW:
-            self._samples.popleft()
-        self._samples.append((now, self.done))
+        self._lately.note(self.done)
 
     @property
     def rate(self) -> float:
         """Videos a second, lately; 0 if that cannot be said yet."""
-        if not self._samples:
-            return 0.0
-        since, before = self._samples[0]
-        seconds = self._clock() - since
-        return (self.done - before) / seconds if seconds > 0 else 0.0
+        return self._lately.per_second(self.done)
 
     @property
     def left(self) -> float | None:
@@ -143,16 +132,6 @@ class Row(Area):
             return [(", ".join(parts), share, "" if left is None else f"{clock_text(left)} left")]
 
 
-@contextmanager
-def editing(output: Output) -> Iterator[Shown]:
+def editing(output: Output) -> AbstractContextManager[Shown]:
     """Show progress the way that fits where standard error goes."""
-    if output.quiet:
-        yield Silent()
-    elif output.err.isatty():
-        row = Row(output)
-        try:
-            yield row
-        finally:
-            row.close()
-    else:
-        yield Lines(output.err)
+    return fitting(output, Silent, lambda: Row(output), lambda: Lines(output.err))

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
-from curri.cli.area import Area
+from curri.cli.area import Area, Rate, fitting
 from curri.cli.output import Output, amount, clock_text, rate_text
 from curri.cli.progress import INTERVAL
 from curri.flow.worker import Progress
 
 Clock = Callable[[], float]
-
-WINDOW = 120.0
-"""Seconds over which the rate is the mean: Stream acknowledges whole chunks, which may be a minute apart."""
 
 
 class Shown(Progress, Protocol):
@@ -49,13 +45,12 @@ class Sums:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
         self.videos = self.ended = 0
         self._most = 0  # bytes, as long as not every encode is made
         self._sizes: dict[str, int] = {}  # of the files that are sent
         self._at: dict[str, int] = {}  # acknowledged bytes of each
         self._before = 0  # bytes that were on Stream when their file's turn came
-        self._samples: deque[tuple[float, int]] = deque()  # (time, bytes sent by this run)
+        self._lately = Rate(clock)  # of the bytes sent by this run
 
     def start(self, videos: int, size: int) -> None:
         self.videos, self._most = videos, size
@@ -66,10 +61,7 @@ class Sums:
             self._before += acknowledged
         self._at[name] = acknowledged
         self._sizes[name] = size
-        now = self._clock()
-        while len(self._samples) > 1 and self._samples[1][0] <= now - WINDOW:
-            self._samples.popleft()
-        self._samples.append((now, self.done - self._before))
+        self._lately.note(self.done - self._before)
 
     def end(self, name: str) -> None:
         """A video is done with: whatever is not on Stream by now will not come."""
@@ -95,11 +87,7 @@ class Sums:
     @property
     def rate(self) -> float:
         """Bytes a second, lately; 0 if that cannot be said yet."""
-        if not self._samples:
-            return 0.0
-        since, before = self._samples[0]
-        seconds = self._clock() - since
-        return (self.done - self._before - before) / seconds if seconds > 0 else 0.0
+        return self._lately.per_second(self.done - self._before)
 
     @property
     def left(self) -> float | None:
@@ -217,16 +205,6 @@ def _share(done: float, total: float) -> float:
     return min(max(done / total, 0.0), 1.0) if total > 0 else 0.0
 
 
-@contextmanager
-def sending(output: Output) -> Iterator[Shown]:
+def sending(output: Output) -> AbstractContextManager[Shown]:
     """Show progress the way that fits where standard error goes."""
-    if output.quiet:
-        yield Silent()
-    elif output.err.isatty():
-        rows = Rows(output)
-        try:
-            yield rows
-        finally:
-            rows.close()
-    else:
-        yield Lines(output.err)
+    return fitting(output, Silent, lambda: Rows(output), lambda: Lines(output.err))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curri import __version__
-from curri.cli.commands import Courses, DryRun, app
+from curri.cli.commands import Courses, DryRun, Kinds, Lessons, app
 from curri.cli.output import counted, size_text
 from curri.cli.session import Session, command
 
@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 def upload(  # noqa: PLR0913 - the parameters are the options of the command
     session: Session,
     course: Courses = None,
-    lesson: Annotated[
-        list[str] | None,
-        typer.Option("--lesson", metavar="NN", envvar="CURRI_LESSON", help="Only lessons with this number."),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option("--kind", metavar="KIND", envvar="CURRI_KIND", help="Only this kind, such as learning."),
-    ] = None,
+    lesson: Lessons = None,
+    kind: Kinds = None,
     dry_run: DryRun = False,
     no_compress: Annotated[
         bool, typer.Option("--no-compress", envvar="CURRI_NO_COMPRESS", help="Send every video as it is.")

@@ -12,7 +12,7 @@ import typer
 from curri import __version__
 from curri.cli.asking import agreed as said_yes
 from curri.cli.asking import needs_person
-from curri.cli.commands import Courses, DryRun, app
+from curri.cli.commands import Courses, DryRun, Kinds, Lessons, app
 from curri.cli.output import clock_text, counted, size_text
 from curri.cli.session import Session, command
 from curri.errors import ExitCode
@@ -41,14 +41,8 @@ Reference = Annotated[
 def list_(
     session: Session,
     course: Courses = None,
-    lesson: Annotated[
-        list[str] | None,
-        typer.Option("--lesson", metavar="NN", envvar="CURRI_LESSON", help="Only lessons with this number."),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option("--kind", metavar="KIND", envvar="CURRI_KIND", help="Only this kind, such as learning."),
-    ] = None,
+    lesson: Lessons = None,
+    kind: Kinds = None,
     status: Annotated[
         list[str] | None,
         typer.Option(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from curri.catalog import inventory, links, uploads
 from curri.catalog.database import Database
 from curri.errors import ExitCode
 from curri.flow import ledger
 from curri.flow.jobs import Item, titles
+from curri.flow.ledger import Report
 from curri.flow.preflight import Credentials
 from curri.media.probe import Probed, probe
 from curri.model import Held, Inventory, RecordedVideo, Result
@@ -22,7 +22,7 @@ from curri.plan.uploads import Selection, select
 from curri.stream.client import Client
 from curri.stream.held import instant
 from curri.stream.videos import Videos
-from curri.tree.outline import Folders
+from curri.tree.outline import Roots
 from curri.tree.presence import Presence, look
 
 COMMAND = "adopt"
@@ -34,15 +34,6 @@ class Options:
 
     courses: Sequence[str] = ()  # slugs; none: all
     dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was adopted."""
-
-    exit_code: ExitCode
-    counts: Mapping[str, float]
-    run_id: int | None = None
 
 
 def run(
@@ -65,7 +56,7 @@ def run(
     with database.snapshot() as connection:
         every = uploads.read(connection)
         known = inventory.read(connection)
-    chosen = select(every, Selection(options.courses)) if options.courses else every
+    chosen = select(every, Selection(options.courses))
     alone = [video for video in chosen if not video.links and not any(upload.is_open for upload in video.uploads)]
     counts: Counter[str] = Counter(videos=len(chosen), without=len(alone))
     if not alone:
@@ -113,10 +104,10 @@ def _match(alone: Sequence[RecordedVideo], found: Sequence[Held], called: Mappin
 
 def _seconds(videos: Sequence[RecordedVideo]) -> dict[str, float]:
     """Return how long files last, of those that are there as they are recorded, and say so."""
-    folders: dict[str, Folders] = {}
+    roots = Roots()
     found: dict[str, float] = {}
     for video in videos:
-        folder = folders.setdefault(video.root, Folders(Path(video.root))).find(video.course, video.lesson)
+        folder = roots.find(video.root, video.course, video.lesson)
         path = None if folder is None else folder / video.source.relative_path
         if path is None or look(path, video.source).presence is not Presence.SAME:
             continue

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curri.catalog import changes, inventory, uploads
 from curri.catalog.database import Database
-from curri.errors import ExitCode, TreeError, UsageError
+from curri.errors import ExitCode, TreeError
 from curri.flow import importing
 from curri.flow.fix_metadata import wanted_metadata
-from curri.flow.jobs import titles
 from curri.flow.upload import Means
-from curri.flow.worker import Labels
 from curri.media.renditions import Cache
 from curri.model import Held, Inventory, RecordedVideo
-from curri.plan.audit import Finding, Mark, Wanted, of_stream, of_tree, others
+from curri.plan.audit import Finding, Mark, of_stream, of_tree, others
+from curri.plan.courses import named
 from curri.plan.text import printable
 from curri.stream.client import Client
 from curri.stream.failures import NotFound
 from curri.stream.videos import Videos
 from curri.tree.layout import course_number
-from curri.tree.outline import Folders
+from curri.tree.outline import Roots
 
 ASKED = 100
 """Videos missing from the listing that are asked for one by one: it may be a moment behind. Many more have another
@@ -68,7 +67,8 @@ def run(database: Database, options: Options, means: Means, progress: importing.
     DatabaseError.
     """
     recorded = _read(database)
-    slugs = _chosen(recorded, options.courses)
+    known = [slug for slug, _ in recorded.courses]
+    slugs = set(named(options.courses, known) or known)
     findings, files = _tree(
         database, [each for each in recorded.courses if each[0] in slugs], options, progress, version
     )
@@ -81,7 +81,9 @@ def run(database: Database, options: Options, means: Means, progress: importing.
             _look_again(Videos(client), recorded, held)
         videos = [video for video in recorded.videos if video.course in slugs]
         whole = len(slugs) == len(recorded.courses)
-        findings += of_stream(videos, recorded.inventory, held, _wanted(recorded, means.labels), whole=whole)
+        should = wanted_metadata(recorded.videos, recorded.links, means.labels)
+        wanted = {(video.id, uid): metadata for uid, (video, metadata) in should.items()}
+        findings += of_stream(videos, recorded.inventory, held, wanted, whole=whole)
         retired = len({link.uid for link in recorded.inventory.links if link.state == "retired" and link.uid in held})
         foreign = others(held, recorded.inventory)
     unused = Cache(means.home / "renditions").unused({video.source.sha1 for video in recorded.videos})
@@ -107,15 +109,6 @@ def _read(database: Database) -> _Recorded:
             changes.linked(connection),
             inventory.read(connection),
         )
-
-
-def _chosen(recorded: _Recorded, wanted: Sequence[str]) -> set[str]:
-    known = [slug for slug, _ in recorded.courses]
-    for slug in wanted:
-        if slug.lower() not in known:
-            hint = f"the catalog has {', '.join(known)}" if known else "the catalog is empty: run `curri import` first"
-            raise UsageError(f"there is no course {printable(slug)}", hint=hint)
-    return {slug.lower() for slug in wanted} or set(known)
 
 
 def _tree(
@@ -151,12 +144,11 @@ def _slug(path: str) -> str:
 
 def _paths(courses: Sequence[tuple[str, str]], *, whole: bool) -> list[Path]:
     """Return what to walk: the curriculum folders, or the folders of single courses."""
-    roots = list(dict.fromkeys(Path(root) for _, root in courses))
     if whole:
-        return roots
-    folders = {root: Folders(root) for root in roots}
+        return list(dict.fromkeys(Path(root) for _, root in courses))
+    roots = Roots()
     # A course whose folder is gone: the folder of all courses shows that.
-    return list(dict.fromkeys(folders[Path(root)].find(slug, None) or Path(root) for slug, root in courses))
+    return list(dict.fromkeys(roots.find(root, slug, None) or Path(root) for slug, root in courses))
 
 
 def _look_again(videos: Videos, recorded: _Recorded, held: dict[str, Held]) -> None:
@@ -167,18 +159,3 @@ def _look_again(videos: Videos, recorded: _Recorded, held: dict[str, Held]) -> N
             held[uid] = videos.get(uid)
         except NotFound:
             continue
-
-
-def _wanted(recorded: _Recorded, labels: Callable[[str], Labels]) -> Wanted:
-    """Return what the metadata should be. Of a video that several components show, the first one decides."""
-    links = {(each.component_id, each.provider_id): each for each in recorded.links}
-    names = titles(recorded.videos)
-    wanted: dict[tuple[str, str], dict[str, str]] = {}
-    told: set[str] = set()
-    for video in recorded.videos:
-        for link in video.links:
-            known = links.get((video.id, link.provider_id))
-            if known is not None and link.provider_id not in told:
-                told.add(link.provider_id)
-                wanted[video.id, link.provider_id] = wanted_metadata(video, known, names[video.id], labels(video.root))
-    return wanted

@@ -12,7 +12,6 @@ copy may still be there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,6 +26,7 @@ from curri.model import RecordedVideo
 from curri.plan.text import printable
 from curri.plan.uploads import Due, judge
 from curri.stream.client import Client
+from curri.stream.held import UID
 from curri.stream.videos import Videos
 
 COMMAND = "videos delete"
@@ -36,8 +36,6 @@ DELETING = "DELETING"
 """The error code of a video whose deletion was begun."""
 ABANDONED = "video-deleted"
 """The error code of an open upload of a video that was deleted."""
-
-_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")  # any other cannot be asked for
 
 
 class Remote(StrEnum):
@@ -132,7 +130,7 @@ def _deletion(connection: Connection, video_id: str, *, keep_remote: bool) -> De
             hint="`curri videos list` shows what there is",
         )
     (video,) = found
-    if not keep_remote and (video.provider != library.CLOUDFLARE or not _UID.fullmatch(video.uid)):
+    if not keep_remote and (video.provider != library.CLOUDFLARE or not UID.fullmatch(video.uid)):
         raise UsageError(
             f"{printable(video.uid)} of {video.provider} is no video of Cloudflare Stream",
             hint="--keep-remote takes it out of the catalog alone",

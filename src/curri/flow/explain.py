@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from curri.catalog import chronicle, library, uploads
 from curri.catalog.chronicle import Attempt, Component, Deleting, Edit
@@ -15,7 +14,7 @@ from curri.flow import deleting, referring
 from curri.model import RecordedVideo, Result
 from curri.plan.text import printable
 from curri.plan.uploads import Due, judge
-from curri.tree.outline import Folders
+from curri.tree.outline import Roots
 from curri.tree.presence import Presence, look
 
 
@@ -129,7 +128,7 @@ def _file(component: Component) -> File | None:
     row = component.source
     if row is None or component.read_at is None:
         return None
-    folder = Folders(Path(component.root)).find(component.course, component.lesson)
+    folder = Roots().find(component.root, component.course, component.lesson)
     path = folder / row.relative_path if folder else None
     presence = look(path, row).presence if path else Presence.MISSING
     removed = component.removed_at is not None

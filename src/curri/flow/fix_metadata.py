@@ -13,6 +13,7 @@ from curri.catalog.database import Database
 from curri.errors import ExitCode, UsageError
 from curri.flow import ledger
 from curri.flow.jobs import Item, titles
+from curri.flow.ledger import Report
 from curri.flow.upload import Means
 from curri.flow.worker import Labels, about_video
 from curri.model import RecordedVideo, Result
@@ -46,15 +47,6 @@ class Drifted:
     path: str
     uid: str
     changes: tuple[Change, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run changed, or would change."""
-
-    exit_code: ExitCode
-    counts: Mapping[str, float]
-    run_id: int | None = None
 
 
 class Progress(Protocol):
@@ -145,25 +137,18 @@ class _Repair:
         """
         with self._database.snapshot() as connection:
             every = uploads.read(connection)
-            links = {(each.component_id, each.provider_id): each for each in changes.linked(connection)}
-        names = titles(every)
-        chosen = {video.id for video in (select(every, Selection(options.courses)) if options.courses else every)}
-        shown_by: dict[str, RecordedVideo] = {}
-        for video in every:
-            for each in video.links:
-                if (video.id, each.provider_id) in links:
-                    shown_by.setdefault(each.provider_id, video)
-        mine = {uid: video for uid, video in shown_by.items() if video.id in chosen}
-        listed = {held.uid: held for held in self._videos.listing()} if mine else {}
+            links = changes.linked(connection)
+        chosen = {video.id for video in select(every, Selection(options.courses))}
+        should = {uid: each for uid, each in wanted_metadata(every, links, labels).items() if each[0].id in chosen}
+        listed = {held.uid: held for held in self._videos.listing()} if should else {}
         edits = []
-        for uid, video in mine.items():
+        for uid, (video, wanted) in should.items():
             self._counts["videos"] += 1
             held = listed.get(uid)
             if held is None:
                 self._counts["missing"] += 1  # which `curri sync-status` tells
                 continue
-            should = wanted_metadata(video, links[video.id, uid], names[video.id], labels(video.root))
-            if differ := differences(should, held.meta):
+            if differ := differences(wanted, held.meta):
                 after = changed(held.meta, {change.key: change.new for change in differ})
                 edits.append(_Edit(Drifted(printable(video.place), uid, differ), held.meta, after))
         return edits
@@ -246,8 +231,26 @@ class _Repair:
         return Report(exit_code, counts, self._run_id)
 
 
-def wanted_metadata(video: RecordedVideo, link: Linked, name: str, labels: Labels) -> dict[str, str]:
-    """Return what Stream should say of a linked video. Of one that was adopted, nothing about its upload."""
+def wanted_metadata(
+    every: Sequence[RecordedVideo], links: Sequence[Linked], labels: Callable[[str], Labels]
+) -> dict[str, tuple[RecordedVideo, dict[str, str]]]:
+    """Return what Stream should say of each linked video, by its id on Stream, and of which component that is.
+
+    Of several that show it, the first in teaching order decides. Give all videos, in that order: names depend on it.
+    """
+    names = titles(every)
+    known = {(each.component_id, each.provider_id): each for each in links}
+    found: dict[str, tuple[RecordedVideo, dict[str, str]]] = {}
+    for video in every:
+        for each in video.links:
+            link = known.get((video.id, each.provider_id))
+            if link is not None and each.provider_id not in found:
+                found[each.provider_id] = video, _wanted(video, link, names[video.id], labels(video.root))
+    return found
+
+
+def _wanted(video: RecordedVideo, link: Linked, name: str, labels: Labels) -> dict[str, str]:
+    """Return what Stream should say of one video. Of one that was adopted, nothing about its upload."""
     attempt = None
     if link.upload_id is not None and link.uploaded_at is not None and link.source_sha1 is not None:
         attempt = Attempt(link.upload_id, link.source_sha1, link.compressed, link.uploaded_at)

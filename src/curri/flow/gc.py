@@ -12,6 +12,7 @@ from curri.catalog.database import Connection, Database
 from curri.errors import ConfigError, ExitCode
 from curri.flow import ledger
 from curri.flow.jobs import Item
+from curri.flow.ledger import Report
 from curri.flow.upload import Means
 from curri.media.renditions import Cache
 from curri.model import Held, Inventory, Result
@@ -53,15 +54,6 @@ class Plan:
     def seconds(self) -> float:
         """How long the videos last that would be deleted."""
         return sum(each.seconds or 0.0 for each in self.leftovers)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run threw away."""
-
-    exit_code: ExitCode
-    counts: Mapping[str, float]
-    run_id: int | None = None
 
 
 def run(

@@ -15,7 +15,7 @@ from curri.model import AssetRow, RecordedVideo, Result
 from curri.plan.names import Named, names
 from curri.plan.text import printable
 from curri.plan.uploads import Judgement
-from curri.tree.outline import Folders
+from curri.tree.outline import Roots
 from curri.tree.presence import Presence, look
 
 
@@ -78,12 +78,11 @@ def gather(
     due: Sequence[tuple[RecordedVideo, Judgement]], called: dict[str, str], workshop: Workshop
 ) -> tuple[list[Job], list[Item]]:
     """Look at the files of all videos that are due; returns what can be sent, and what is blocked. Changes nothing."""
-    folders: dict[str, Folders] = {}
+    roots = Roots()
     jobs: list[Job] = []
     blocked: list[Item] = []
     for video, judgement in due:
-        look_in = folders.setdefault(video.root, Folders(Path(video.root)))
-        folder = look_in.find(video.course, video.lesson)
+        folder = roots.find(video.root, video.course, video.lesson)
         path = folder / video.source.relative_path if folder else None
         seen = look(path, video.source) if path else None
         if path is None or folder is None or seen is None or seen.presence in (Presence.MISSING, Presence.CHANGED):

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from curri.catalog import runs
 from curri.catalog.database import Database
 from curri.errors import CurriError, DatabaseError, ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run ended, or (without an id) what one would do."""
+
+    exit_code: ExitCode
+    counts: Mapping[str, float]
+    run_id: int | None = None
 
 
 class Entry:

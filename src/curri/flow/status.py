@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from curri.catalog import overview
+from curri.catalog import inventory, overview
 from curri.catalog.database import Database
 from curri.catalog.overview import LessonState, Statistics, Trouble
-from curri.errors import UsageError
+from curri.plan.courses import named
 
 USD_PER_MINUTE = 5 / 1000
 """What Stream asks for a stored minute and month (Cloudflare's page on Stream pricing, 2026: USD 5 per 1,000)."""
@@ -29,14 +29,9 @@ def run(database: Database, courses: list[str]) -> Status:
 
     Raises UsageError if a course is not in the catalog, DatabaseError.
     """
-    slugs = [course.lower() for course in courses] or None
+    with database.transaction() as connection:
+        slugs = named(courses, [slug for slug, _ in inventory.courses(connection)]) or None
     rows = overview.lessons(database, slugs)
-    known = {row.course for row in rows}
-    for slug in slugs or ():
-        if slug not in known:
-            every = sorted({row.course for row in overview.lessons(database, None)})
-            hint = f"the catalog has {', '.join(every)}" if every else "the catalog is empty: run `curri import` first"
-            raise UsageError(f"there is no course {slug}", hint=hint)
     minutes = sum(row.seconds for row in rows) / 60
     with database.transaction() as connection:
         statistics = overview.count(connection, slugs)

@@ -12,6 +12,7 @@ from curri.catalog.database import Database
 from curri.errors import ConfigError, ExitCode
 from curri.flow import ledger
 from curri.flow.jobs import Item
+from curri.flow.ledger import Report
 from curri.flow.preflight import Credentials
 from curri.model import Held, Result, Tracked
 from curri.plan.sync import MISSING, Verdict, decide, loses_too_much
@@ -46,15 +47,6 @@ class Options:
     dry_run: bool = False
     allow_missing: bool = False
     """Go on if more than a quarter of the videos is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a run found."""
-
-    exit_code: ExitCode
-    counts: dict[str, int]
-    run_id: int | None = None
 
 
 def run(

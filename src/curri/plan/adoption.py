@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from curri.model import Held, RecordedVideo
-from curri.plan.audit import WITHOUT_BYTES, of_another
-from curri.plan.status import facts
+from curri.plan.audit import of_another
+from curri.plan.status import WITHOUT_BYTES, facts
 from curri.plan.sync import lasts_as_sent
 from curri.plan.text import folded, printable
 
@@ -89,7 +89,12 @@ def by_metadata(videos: Sequence[RecordedVideo], found: Sequence[Held]) -> list[
         for component, several in mine.items()
         if component not in done and (rest := [held for held in several if held.uid not in taken])
     ]
-    return sorted(proven + likely, key=lambda each: videos.index(each.video))
+    return _in_order(proven + likely, videos)
+
+
+def _in_order(adoptions: Sequence[Adoption], videos: Sequence[RecordedVideo]) -> list[Adoption]:
+    positions = {video.id: position for position, video in enumerate(videos)}
+    return sorted(adoptions, key=lambda each: positions[each.video.id])
 
 
 def _settled(adoptions: Sequence[Adoption]) -> tuple[set[str], set[str]]:
@@ -174,21 +179,46 @@ def by_looks(
     nothing in the metadata speaks against it, and no other file or video fits as well. By name, size and duration only
     where the size agrees: many videos last as long, and two curricula may call theirs the same.
     """
+    of_lesson = _gathered(found, lambda held: [_lesson_of(held)])
     adoptions = _best(
-        [pair for video in videos for held in found if (pair := _place(video, held, seconds.get(video.id))) is not None]
+        [
+            pair
+            for video in videos
+            for held in of_lesson.get((video.course, video.lesson), ())
+            if (pair := _place(video, held, seconds.get(video.id))) is not None
+        ]
     )
-    taken = {each.held.uid for each in adoptions}
-    done = {each.video.id for each in adoptions}
+    done, taken = _settled(adoptions)
+    # Only what shares a size or a name can be the same: to hold every file against every video would take hours.
+    rest = {held.uid: position for position, held in enumerate(found) if held.uid not in taken}
+    alike = _gathered(
+        (held for held in found if held.uid in rest), lambda held: [held.size, held.name, _stem(held.name)]
+    )
     adoptions += _best(
         [
             pair
             for video in videos
-            for held in found
-            if video.id not in done and held.uid not in taken
+            if video.id not in done
+            for held in sorted(_alike(video, titles[video.id], alike), key=lambda held: rest[held.uid])
             if (pair := _looks(video, held, titles[video.id], seconds.get(video.id))) is not None
         ]
     )
-    return sorted(adoptions, key=lambda each: videos.index(each.video))
+    return _in_order(adoptions, videos)
+
+
+def _gathered(found: Iterable[Held], keys: Callable[[Held], Iterable[object]]) -> dict[object, list[Held]]:
+    """Return the videos by each of their keys, in their order."""
+    gathered: dict[object, list[Held]] = defaultdict(list)
+    for held in found:
+        for key in dict.fromkeys(keys(held)):
+            gathered[key].append(held)
+    return gathered
+
+
+def _alike(video: RecordedVideo, title: str, by_key: Mapping[object, Sequence[Held]]) -> list[Held]:
+    """Return the videos that have the size or a name of a file; of several keys each once."""
+    keys = [*_sizes(video), title, _stem(video.source.relative_path)]
+    return list({held.uid: held for key in keys for held in by_key.get(key, ())}.values())
 
 
 class _Pair(NamedTuple):
@@ -238,8 +268,7 @@ def _looks(video: RecordedVideo, held: Held, title: str, seconds: float | None) 
     if _made_of_another(video, held):
         return None
     lasts, told = _duration(held, seconds)
-    sizes = {video.source.size, *([video.rendition.size] if video.rendition is not None else [])}
-    size = held.size in sizes
+    size = held.size in _sizes(video)
     called = held.name == title
     name = called or _stem(held.name) == _stem(video.source.relative_path)
     if lasts is False or not (size or name) or not (lasts or size or called):
@@ -249,6 +278,10 @@ def _looks(video: RecordedVideo, held: Held, title: str, seconds: float | None) 
     pair = _adoption(video, held, Evidence.FILE, ", ".join([*words, told]), exact=False)
     sure = lasts is True and size and "courseSlug" not in held.meta  # else it says that it is another one
     return _Pair(2 * size + 2 * called + name + (lasts is True), sure, pair)
+
+
+def _sizes(video: RecordedVideo) -> set[int]:
+    return {video.source.size, *([video.rendition.size] if video.rendition is not None else [])}
 
 
 def _duration(held: Held, seconds: float | None) -> tuple[bool | None, str]:
@@ -266,11 +299,16 @@ def _made_of_another(video: RecordedVideo, held: Held) -> bool:
 
 def _same_place(video: RecordedVideo, held: Held) -> bool:
     meta = held.meta
-    if meta.get("courseSlug") != video.course or _number(meta.get("lessonNumber")) != video.lesson:
+    if _lesson_of(held) != (video.course, video.lesson):
         return False
     if "groupKey" in meta:
         return meta["groupKey"] == video.group_key
     return meta.get("componentType") == video.kind
+
+
+def _lesson_of(held: Held) -> tuple[str, str | None]:
+    """Return course and lesson as the metadata name them."""
+    return str(held.meta.get("courseSlug")), _number(held.meta.get("lessonNumber"))
 
 
 def _number(value: object) -> str | None:

@@ -9,14 +9,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from curri.model import Held, Inventory, KnownLink, LinkRow, RecordedVideo, Report, Result
 from curri.plan.drift import differences
-from curri.plan.leftovers import OPEN
-from curri.plan.status import facts
+from curri.plan.status import WITHOUT_BYTES, facts
 from curri.plan.sync import DURATION_DIFFERS, MISSING, lasts_as_sent
 from curri.plan.text import printable
 from curri.plan.uploads import Due, judge
-
-WITHOUT_BYTES = frozenset({"pendingupload", "downloading"})
-"""Stream's states of a video whose bytes are not all there."""
 
 
 class Mark(StrEnum):
@@ -186,7 +182,7 @@ def _of_state(place: str, uid: str, link: LinkRow, there: Held) -> Iterator[Find
 def _of_attempts(inventory: Inventory) -> Iterator[Finding]:
     """Name uploads that nobody will end: those of present videos are told with their video."""
     for attempt in inventory.attempts:
-        if attempt.state in OPEN and not (attempt.wanted or attempt.held):
+        if attempt.is_open and not (attempt.wanted or attempt.held):
             message = "an upload was begun, and its file is gone from the tree; `curri gc` ends it"
             yield Finding(Mark.ERROR, "upload-open", printable(attempt.place), message, attempt.uid)
 
@@ -202,7 +198,7 @@ def _strays(
         if link.state != "retired":
             plays[link.component_id].append(link)
     attempts = {attempt.id: attempt for attempt in inventory.attempts}
-    under_way = {each.uid for each in inventory.attempts if each.state in OPEN}
+    under_way = {each.uid for each in inventory.attempts if each.is_open}
     for uid, video in held.items():
         component = str(video.meta.get("componentId", ""))
         attempt = attempts.get(str(video.meta.get("uploadId", "")))
@@ -210,7 +206,7 @@ def _strays(
             continue
         if attempt is None and of_another(components[component], video):
             continue
-        if attempt is not None and (attempt.held or attempt.kept or attempt.state in OPEN):
+        if attempt is not None and (attempt.held or attempt.kept or attempt.is_open):
             continue  # a run at work has just made it, somebody wants it to stay, or it is told with its upload
         name = printable(video.name or "without a name")
         if component in plays:

@@ -10,9 +10,6 @@ from enum import StrEnum
 from curri.model import Held, Inventory, KnownAttempt, KnownLink
 from curri.plan.text import printable
 
-OPEN = frozenset({"intended", "created", "sending", "sent"})
-"""States of an upload that has not ended."""
-
 
 class Why(StrEnum):
     """Why a video is of no use any more."""
@@ -76,7 +73,7 @@ def _never_came(inventory: Inventory, held: Mapping[str, Held]) -> list[Leftover
     return [
         Leftover(None, Why.ROW, printable(each.place), _gone_from_tree(each), attempts=(each.id,))
         for each in inventory.attempts
-        if each.uid is None and each.state in OPEN and each.id not in there
+        if each.uid is None and each.is_open and each.id not in there
         if not (each.held or each.wanted or each.kept)
     ]
 
@@ -94,7 +91,7 @@ def _leftover(
     grace_seconds: float,
 ) -> Leftover | None:
     """Decide about one video of curri's making that no run works at."""
-    still_open = [maker for maker in makers if maker.state in OPEN]
+    still_open = [maker for maker in makers if maker.is_open]
     if any(link.state != "retired" for link in links) or any(each.wanted for each in still_open):
         return None
     ends = tuple(each.id for each in still_open)

@@ -8,6 +8,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from curri.model import Held
 from curri.plan.text import printable
 
+WITHOUT_BYTES = frozenset({"pendingupload", "downloading"})
+"""Stream's states of a video before its bytes are complete."""
+
 Status: TypeAlias = Literal["queued", "inprogress", "ready", "error"]
 
 

@@ -8,15 +8,14 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from curri.model import Held
+from curri.plan.status import WITHOUT_BYTES
 from curri.plan.text import storable
 from curri.stream.failures import Garbled, failure
 
 UNKNOWN_STATE: Final = "unknown"
 """The state where Stream names none. Not one of its own words."""
-WITHOUT_BYTES: Final = frozenset({"pendingupload", "downloading"})
-"""The states before the bytes are complete."""
-
-_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+UID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+"""An id of Stream's. It becomes part of addresses and file names."""
 DEEPEST: Final = 50
 """Levels of lists and objects in metadata. People write texts; what goes deeper than this ends programs."""
 _MOST_PIXELS: Final = 2**31 - 1
@@ -30,7 +29,7 @@ def held(row: object) -> Held:
     Raises Garbled if it has no uid, or one that is none of Stream's: it becomes part of addresses and file names. Also
     if its metadata are nested beyond reason.
     """
-    if not isinstance(row, dict) or not _UID.fullmatch(_text(row.get("uid")) or ""):
+    if not isinstance(row, dict) or not UID.fullmatch(_text(row.get("uid")) or ""):
         raise failure(Garbled, "Stream described a video without an id")
     if _too_deep(row.get("meta"), DEEPEST):
         raise failure(Garbled, f"the metadata of video {row['uid']} are nested more than {DEEPEST} levels deep")

@@ -20,6 +20,7 @@ from curri.stream import chunks, failures, notes
 from curri.stream.account import host_of
 from curri.stream.artefact import BLOCK, Artefact, OpenArtefact
 from curri.stream.client import Answer, Ask, Body, Client, Exchange
+from curri.stream.held import UID
 from curri.stream.pause import Stop, Stopped, stopped
 from curri.stream.retry import passing
 from curri.stream.secret import Secret
@@ -48,7 +49,6 @@ _OPTIONS = frozenset(
 )
 _KEY = re.compile(r"[!-+\--~]+")  # ASCII without blank and comma
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ def _created(answer: Answer, ask: Ask) -> Created | None:
     except ValueError:
         return None
     secure = url.lower().startswith("https://") or not asked.lower().startswith("https://")
-    if not _UID.fullmatch(uid) or not location or host_of(url) is None or not secure:
+    if not UID.fullmatch(uid) or not location or host_of(url) is None or not secure:
         return None
     expires = notes.http_date(answer.headers.get("upload-expires", ""))
     return Created(uid, Secret(url), None if expires is None else datetime.fromtimestamp(expires, UTC))

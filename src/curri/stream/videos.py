@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,15 +11,13 @@ from curri.model import Held
 from curri.plan.drift import changed
 from curri.stream import failures
 from curri.stream.client import Ask, Client, Exchange
-from curri.stream.held import held, number
+from curri.stream.held import UID, held, number
 from curri.stream.pause import Stop
 
 PAGE: Final = 1_000
 """Rows in one answer: the most that Stream gives."""
 SKEW: Final = timedelta(hours=1)
 """How far this machine's clock and Cloudflare's may be apart when a video is looked for by its time."""
-
-_UID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +202,7 @@ class Videos:
         return isinstance(result, dict) and result.get("status") == "active"
 
     def _of(self, kind: Exchange, method: str, uid: str) -> Ask:
-        if not _UID.fullmatch(uid):
+        if not UID.fullmatch(uid):
             raise ValueError(f"not the id of a video: {uid!r}")
         return self._client.of_account(kind, method, f"/stream/{uid}")
 

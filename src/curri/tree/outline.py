@@ -55,6 +55,17 @@ def is_course(path: Path, names: list[str]) -> bool:
     return any(map(layout.lesson_number, folders)) or not any(map(layout.course_number, folders))
 
 
+class Roots:
+    """Where the files of several curricula lie now. Looks into each folder once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, Folders] = {}
+
+    def find(self, root: str, course: str, lesson: str | None) -> Path | None:
+        """Return the folder of a lesson (its number; None: of the course itself), or None if there is none, or two."""
+        return self._folders.setdefault(root, Folders(Path(root))).find(course, lesson)
+
+
 class Folders:
     """Where the courses and lessons of one curriculum lie now. Looks when asked, and remembers."""
 

@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test foreign foreign-tools check docs bench crash-matrix verify-live ci clean
+.PHONY: help install demo test foreign foreign-tools check docs bench crash-matrix long-run verify-live ci clean
 
 help: ## show this list
 	@echo "curri: make targets"
@@ -51,6 +51,9 @@ bench: $(STAMP) ## measure against the floor of this machine and print the table
 
 crash-matrix: $(STAMP) ## kill an upload at every point, run it again, and print the table of docs/reliability.md
 	@$(BIN)/python scripts/crash_matrix.py $(ARGS)
+
+long-run: $(STAMP) ## upload 2,000 lessons while requests fail and runs are killed; prints a table of docs/reliability.md
+	@$(BIN)/python scripts/long_run.py $(ARGS)
 
 verify-live: $(STAMP) ## check what is not documented against a real account (needs a token; asks first)
 	@$(BIN)/python scripts/verify_live.py $(ARGS)

@@ -1,6 +1,7 @@
 """Measure curri against the floor, in one run on one machine, and print the table of docs/performance.md.
 
-    python benchmarks/bench.py [--files 100000] [--large-mb 16384] [--upload-mb 5000] [--rounds 3] [--check]
+    python benchmarks/bench.py [--files 100000] [--large-mb 16384] [--upload-mb 5000] [--videos 10000]
+                               [--rounds 3] [--check]
 
 Every figure is the best of several rounds; curri and floor take turns, so that a noisy neighbour hits both. Both are
 whole processes, start-up included. `--check` ends with exit code 1 if a limit of DESIGN section 11 is missed.
@@ -179,6 +180,10 @@ def measure(folder: Path, server: Server, options: argparse.Namespace) -> list[L
         import uploading  # which takes from this module
 
         lines.extend(uploading.lines(folder, server, options.upload_mb, options.rounds))
+    if options.videos:
+        import library
+
+        lines.extend(library.lines(folder, server, options.videos))
     helped = min(run(str(Path(sys.executable).with_name("curri")), "--help").seconds for _ in range(5))
     lines.append(Line("curri --help", f"{helped:.2f} s", "", "", "at most 0.2 s", helped <= 0.2))
     return lines
@@ -189,6 +194,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--large-mb", type=int, default=16384)
     parser.add_argument("--upload-mb", type=int, default=5000, help="0 leaves uploads out")
+    parser.add_argument("--videos", type=int, default=10_000, help="0 leaves the large library out")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()

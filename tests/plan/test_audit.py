@@ -12,68 +12,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curri.errors import ExitCode
-from curri.model import (
-    AssetRow,
-    Held,
-    Inventory,
-    KnownAttempt,
-    KnownLink,
-    KnownVideo,
-    LinkRow,
-    Outcome,
-    RecordedVideo,
-    Report,
-    Result,
-    UploadRow,
-)
+from curri.model import Held, KnownAttempt, LinkRow, Outcome, Report, Result
 from curri.plan import audit
 from curri.plan.audit import Finding, Mark, Rule, of_stream, of_tree, others
-
-NOW, BEFORE = "1" * 40, "2" * 40
-SOURCE = AssetRow("asset", "id", "learning/video.mp4", "source", "video/mp4", 1000, 1, 1, 1, NOW, 1, 9)
-PLACE = "course_01/02/learning/video.mp4"
-VIDEO = RecordedVideo(
-    "id", "learning", "learning/video.mp4", "c", "course_01", "One", "/data", "l", "02", "Two", SOURCE, None, (), ()
+from plan.auditing import (
+    ATTEMPT,
+    BEFORE,
+    CURRENT,
+    MINE,
+    NOW,
+    OLD,
+    PENDING,
+    PLACE,
+    QUEUED,
+    READY,
+    STRAY,
+    VIDEO,
+    catalog,
+    look,
+    upload,
 )
-READY = Held("u1", "ready", ready_to_stream=True, percent=100.0, duration=60.0, meta={"name": "n", "lessonId": "l"})
-QUEUED = Held("u2", "queued", ready_to_stream=False, percent=None)
-CURRENT = LinkRow("u1", NOW, "current", "ready", None, None)
-PENDING = LinkRow("u2", NOW, "pending", "queued", None, None)
-OLD = CURRENT._replace(source_sha1=BEFORE)
-MINE: dict[str, object] = {"componentId": "id", "uploadId": "a1"}
-ATTEMPT = KnownAttempt("a1", "linked", None, held=False, wanted=True, kept=False, place=PLACE)
-
-
-def catalog(*attempts: KnownAttempt, links: tuple[LinkRow, ...] = (CURRENT,), sent: float | None = 60.0) -> Inventory:
-    return Inventory(
-        {link.provider_id: KnownVideo(link.provider_id, link.status, link.error_code, sent) for link in links},
-        tuple(KnownLink("id", link.provider_id, link.state, None, PLACE) for link in links),
-        attempts,
-    )
-
-
-def look(
-    *held: Held,
-    links: tuple[LinkRow, ...] = (CURRENT,),
-    uploads: tuple[UploadRow, ...] = (),
-    attempts: tuple[KnownAttempt, ...] = (),
-    wanted: dict[str, str] | None = None,
-    sent: float | None = 60.0,
-    whole: bool = True,
-) -> list[Finding]:
-    """Compare one video, with these links and uploads, with what Stream holds."""
-    video = replace(VIDEO, links=links, uploads=uploads)
-    should = {("id", link.provider_id): wanted for link in links} if wanted is not None else {}
-    there = {each.uid: each for each in held}
-    return of_stream([video], catalog(*attempts, links=links, sent=sent), there, should, whole=whole)
 
 
 def rules(findings: list[Finding]) -> list[tuple[str, str]]:
     return [(finding.mark.value, finding.rule) for finding in findings]
-
-
-def upload(state: str, *, held_by: int | None = None) -> UploadRow:
-    return UploadRow("a1", NOW, state, "u3", 0, None, "truncated", "it ends too early", held_by)
 
 
 @pytest.mark.parametrize(
@@ -115,13 +77,8 @@ def test_a_file_that_is_as_before_again_needs_a_link_and_no_upload() -> None:
     )
     former = replace(former, former=(former.former[0]._replace(status="ready"),))
     (found,) = of_stream([former], catalog(links=former.links), {"u1": READY}, {}, whole=True)
-    assert (found.rule, found.message) == (
-        "outdated",
-        "the file is one that was sent before; `curri upload` links its video again",
-    )
-
-
-STRAY = replace(READY, uid="u9", meta=MINE)
+    message = "the file is one that was sent before; `curri upload` links its video again"
+    assert found == Finding(Mark.DIFFERS, "outdated", PLACE, message)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +108,8 @@ STRAY = replace(READY, uid="u9", meta=MINE)
     ],
 )
 def test_one_video(expected: str, given: dict[str, Any]) -> None:
-    assert [" ".join(each) for each in rules(look(*given.pop("held"), **given))] == [expected]
+    catalog_has = {key: value for key, value in given.items() if key != "held"}
+    assert [" ".join(each) for each in rules(look(*given["held"], **catalog_has))] == [expected]
 
 
 def test_what_follows_from_a_failure_that_is_told_is_not_told_again() -> None:

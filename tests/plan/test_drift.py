@@ -22,9 +22,13 @@ def test_a_video_without_metadata_gets_them_all() -> None:
 
 
 def test_a_preview_says_of_no_lesson() -> None:
-    held = {"name": "course_01_preview", "lessonId": "l", "lessonTitle": "Old"}
+    held = {"name": "old", "lessonId": "l", "lessonTitle": "Old"}
     changes = differences({"name": "course_01_preview"}, held)
-    assert changes == (Change("lessonId", "l", None), Change("lessonTitle", "Old", None))
+    assert changes == (
+        Change("lessonId", "l", None),
+        Change("lessonTitle", "Old", None),
+        Change("name", "old", "course_01_preview"),
+    )
 
 
 def test_what_is_not_set_here_is_not_cleared_there() -> None:
@@ -43,8 +47,8 @@ def test_a_key_of_none_is_taken_out_and_others_stay() -> None:
 
 
 def test_what_is_between_two_is_in_the_order_of_the_keys() -> None:
-    found = between({"b": 1, "a": "x", "c": [1]}, {"c": [1], "b": "1", "d": None})
-    assert found == (Change("a", "x", None), Change("b", 1, "1"), Change("d", None, None))
+    found = between({"b": 1, "e": None, "a": "x", "c": [1]}, {"c": [1], "b": "1", "d": None})
+    assert found == (Change("a", "x", None), Change("b", 1, "1"), Change("d", None, None), Change("e", None, None))
 
 
 def test_a_change_can_be_taken_back_unless_its_keys_were_changed_since() -> None:

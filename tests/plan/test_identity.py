@@ -25,6 +25,12 @@ def test_an_id_is_the_uuid5_of_the_place(place: list[str]) -> None:
     assert place_id(*place) == str(uuid.uuid5(NAMESPACE, folded("/".join(place))))
 
 
+def test_ids_are_those_that_any_other_program_would_make_of_the_places() -> None:
+    for number in range(40):
+        place = f"course_{number:02d}/\u00e9"
+        assert place_id("lesson", *place.split("/")) == str(uuid.uuid5(NAMESPACE, f"lesson/{place}"))
+
+
 def test_one_place_has_one_id_in_whatever_unicode_form_it_is_written() -> None:
     assert place_id("component", "e\u0301te\u0301") == place_id("component", "\u00e9t\u00e9")
     assert place_id("component", "Learning") != place_id("component", "learning")
@@ -67,6 +73,5 @@ def test_nobody_asks_what_is_taken_before_an_id_is_needed() -> None:
 
     ids = Ids(taken)
     assert not asked
-    ids.new(*LESSON)
-    ids.new(*LESSON)
+    assert ids.new(*LESSON) != ids.new(*LESSON)
     assert len(asked) == 1

@@ -45,6 +45,7 @@ def find(
         ("retired", [LINKED, link(days=29)], {"grace": 28}),
         ("retired", [LINKED, link(days=0)], {"grace": 0}),
         (None, [LINKED, link(days=None)], {}),  # nobody knows since when
+        (None, [LINKED, link(days=None)], {"grace": 1e-6}),
         (None, [LINKED, link(), link(days=3)], {}),  # the last one counts
         (None, [LINKED, link(), link("current")], {}),
         (None, [LINKED, link(), link("pending")], {}),
@@ -81,6 +82,57 @@ def test_what_may_go(expected: str | None, known: list[KnownLink | KnownAttempt]
     assert all(
         (each.attempts != ()) is (each.why is Why.OPEN or each.uid is None or "upload" in each.told) for each in found
     )
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "expected"),
+    [
+        ([LINKED], {}, Leftover("u1", Why.ORPHAN, "n", "made by curri, and nothing is linked to it", 5, 60.0)),
+        (
+            [LINKED, link(days=41.5)],
+            {},
+            Leftover("u1", Why.RETIRED, "n", f"replaced 42 days ago in {PLACE}", 5, 60.0),
+        ),
+        (
+            [GONE],
+            {},
+            Leftover("u1", Why.OPEN, "n", f"an upload of {PLACE}, which is gone from the tree", 5, 60.0, ("a1",)),
+        ),
+        (
+            [GONE],
+            {"there": []},
+            Leftover(
+                "u1",
+                Why.ROW,
+                PLACE,
+                f"an upload of {PLACE}, which is gone from the tree and from Stream",
+                attempts=("a1",),
+            ),
+        ),
+        ([LINKED], {"there": []}, Leftover("u1", Why.ROW, PLACE, "its row: it is not on Stream any more")),
+        (
+            [GONE._replace(uid=None)],
+            {"there": [], "rows": ""},
+            Leftover(
+                None, Why.ROW, PLACE, f"an upload of {PLACE}, which is gone from the tree", attempts=("a1",)
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_what_may_go_is_named_with_the_reason_and_what_it_takes(
+    known: list[KnownLink | KnownAttempt], given: dict[str, Any], expected: Leftover
+) -> None:
+    assert find(*known, **given) == [expected]
+
+
+def test_all_that_may_go_is_found_in_the_order_of_the_catalog_then_of_stream() -> None:
+    kept = LINKED._replace(id="a1", uid="u1", kept=True)
+    second, third = LINKED._replace(id="a2", uid="u2"), LINKED._replace(id="a3", uid="u3")
+    waits = GONE._replace(id="a4", uid=None)
+    found = find(
+        kept, second, third, waits, there=[held("theirs"), held("u3"), held("u2"), held("u1")], rows="u1 u3 u2"
+    )
+    assert [each.uid for each in found] == ["u3", "u2", None]
 
 
 def test_texts_are_printable_and_say_how_long_it_lasts() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -85,8 +86,16 @@ def test_times_are_in_utc_and_whole_seconds(moment: datetime, shown: str) -> Non
     assert metadata("n", ABOUT, replace(ATTEMPT, uploaded_at=moment))["uploadedAt"] == shown
 
 
+def test_the_zone_of_this_machine_changes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert metadata("n", ABOUT, ATTEMPT)["uploadedAt"] == "2026-11-21T12:00:00Z"
+    time.tzset()
+
+
 def test_a_time_without_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="zone"):
+    with pytest.raises(ValueError, match=r"^a time without its zone is another moment on every machine$"):
         metadata("n", ABOUT, replace(ATTEMPT, uploaded_at=datetime(2026, 11, 21, 12)))  # noqa: DTZ001
 
 

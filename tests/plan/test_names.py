@@ -69,6 +69,10 @@ def test_a_name_tells_course_lesson_and_kind() -> None:
         pytest.param(
             {"learning/a.b.mp4": "learning_a-b", "learning/a": "learning_a"}, id="only the last extension goes"
         ),
+        pytest.param(
+            {"learning/v1.2/intro": "learning_v1-2-intro", "learning/b.mp4": "learning_b"},
+            id="a dot in a folder begins no extension",
+        ),
         pytest.param({"learning/.mp4": "learning_mp4", "learning/b.mp4": "learning_b"}, id="a dot that begins a name"),
         pytest.param({"learning/video.mp4": "learning", "practice/clip.mp4": "practice"}, id="kinds are separate"),
         pytest.param({"video.mp4": "video_video", "video/a.mp4": "video_a"}, id="not in the folder of its kind"),

@@ -6,7 +6,7 @@ from curri.plan.pairing import Unit, pair
 
 
 def unit(place: str, *features: str, pinned: bool = False) -> Unit:
-    return Unit(place, place, set(features), pinned)
+    return Unit(place, set(features), pinned)
 
 
 def test_two_lessons_that_swap_are_told_by_what_only_they_have() -> None:
@@ -56,13 +56,28 @@ def test_a_file_that_cannot_be_read_is_known_by_its_place_alone() -> None:
 
 
 def test_a_name_in_another_unicode_form_is_the_same_place() -> None:
-    found = [Unit("cafe\u0301", "caf\u00e9", {"new"})]
-    recorded = [Unit("caf\u00e9", "caf\u00e9", {"old"})]
+    found = [Unit("cafe\u0301", {"new"}, alias="caf\u00e9")]
+    recorded = [Unit("caf\u00e9", {"old"})]
     assert pair(found, recorded, place_first=True) == {0: 0}
 
 
 def test_twins_in_two_unicode_forms_stay_apart() -> None:
     nfc, nfd = "\u00e9", "e\u0301"
-    found = [Unit(nfd, nfc, {"one"}), Unit(nfc, nfc, {"two"})]
-    recorded = [Unit(nfc, nfc, {"two, old"}), Unit(nfd, nfc, {"one, old"})]
+    found = [Unit(nfd, {"one"}, alias=nfc), Unit(nfc, {"two"}, alias=nfc)]
+    recorded = [Unit(nfc, {"two, old"}, alias=nfc), Unit(nfd, {"one, old"}, alias=nfc)]
     assert pair(found, recorded, place_first=True) == {0: 1, 1: 0}
+
+
+def test_what_only_one_side_has_once_is_no_proof_of_a_move() -> None:
+    found = [unit("01", "intro", "b")]
+    recorded = [unit("01", "intro", "a"), unit("02", "intro", "b")]
+    assert pair(found, recorded, place_first=False) == {0: 1}
+    found = [unit("01", "intro", "b"), unit("02", "intro", "c")]
+    recorded = [unit("02", "intro", "b")]
+    assert pair(found, recorded, place_first=False) == {0: 0}
+
+
+def test_a_clip_in_many_lessons_weighs_no_more_than_any_other() -> None:
+    found = [unit("05", "clip", "y", "z"), unit("06", "clip"), unit("03", "y", "z", "own")]
+    recorded = [unit("01", "clip"), unit("02", "y", "z"), unit("03", "y", "z", "own")]
+    assert pair(found, recorded, place_first=False) == {0: 1, 1: 0, 2: 2}

@@ -40,6 +40,16 @@ def test_what_is_recorded_stays_as_it_is() -> None:
     assert (found.dash, found.watch, found.player) == (WHOLE.dash, WHOLE.watch, WHOLE.player)
 
 
+def test_an_address_of_a_host_without_encryption_tells_as_much() -> None:
+    """As a local sandbox gives them."""
+    assert played(watch=f"http://localhost:8787/{UID}/watch").player == f"http://localhost:8787/{UID}/iframe"
+
+
+def test_the_first_address_that_tells_the_host_is_followed() -> None:
+    found = played(hls=f"https://videodelivery.net/{UID}/manifest/video.m3u8", thumbnail=WHOLE.thumbnail or "")
+    assert (found.dash, found.player) == (WHOLE.dash, WHOLE.player)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -85,7 +95,9 @@ def read(snippet: str | None) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def test_the_snippet_is_cloudflares_player_in_the_shape_of_the_video() -> None:
-    (box, style), (frame, attributes) = read(embed(WHOLE, title="Evolution of Intelligence", width=640, height=480))
+    snippet = embed(WHOLE, title="Evolution of Intelligence", width=640, height=480)
+    (box, style), (frame, attributes) = read(snippet)
+    assert str(snippet).endswith("></iframe>\n</div>")
     assert (box, style) == ("div", {"style": "position: relative; padding-top: 75.00%;"})
     assert frame == "iframe"
     assert attributes["src"] == f"{OWN}/iframe"

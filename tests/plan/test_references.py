@@ -40,6 +40,13 @@ def test_an_id_of_any_kind_is_told(text: str) -> None:
     assert component(text, (), [ONE, TWO, LOST]).known == ONE
 
 
+def test_an_id_is_told_of_all_that_have_it_and_an_upload_of_each_once() -> None:
+    begun = known(B, carried(2), lesson="02", attempts=(UIDS[1], UIDS[1].upper()))
+    assert [(match.known, match.uid) for match in find(UIDS[1], (), [ONE, begun])] == [(ONE, UIDS[1]), (begun, UIDS[1])]
+    same = [known(A), known(A, removed=True)]
+    assert [match.known for match in find(A, (), same)] == same
+
+
 def test_an_id_on_stream_says_which_video_was_meant() -> None:
     twice = known(A, carried(1), carried(4, "retired"))
     assert component(UIDS[4], (), [twice]).uid == UIDS[4]
@@ -95,9 +102,17 @@ def test_a_place_means_what_plays_there_else_what_waits_to(states: tuple[str, ..
     assert video("x", [HERE], [known(A, *videos)]).uid == UIDS[meant]
 
 
-def test_a_place_where_all_has_retired_has_no_video() -> None:
-    with pytest.raises(UsageError, match="has no video on Stream"):
-        video("x", [HERE], [known(A, carried(1, "retired"))])
+@pytest.mark.parametrize("videos", [(), (carried(1, "retired"),)])
+def test_a_place_where_nothing_plays_has_no_video(videos: tuple[Carried, ...]) -> None:
+    with pytest.raises(UsageError) as raised:
+        video("x", [HERE], [known(A, *videos)])
+    assert raised.value.message == "course_01/01/learning/video.mp4 has no video on Stream"
+    assert raised.value.hint == "`curri explain` tells why; `curri upload` sends it"
+
+
+def test_an_old_name_that_a_component_had_twice_means_the_video_that_plays() -> None:
+    renamed = known(A, carried(1, "retired", "old"), carried(2, "pending", "old"), carried(3, "current", "old"))
+    assert component("old", (), [renamed]).uid == UIDS[3]
 
 
 def test_the_id_of_an_upload_is_explained_and_is_no_video() -> None:
@@ -132,6 +147,21 @@ def test_several_videos_of_one_old_name_are_named_by_their_ids() -> None:
         assert all(uid in str(raised.value.hint) for uid in UIDS[:3])
 
 
+def test_two_places_of_one_name_are_both_named_and_the_name_alone_means_neither() -> None:
+    twins = [known(A, carried(1), name="same"), known(B, carried(2), lesson="02", name="same")]
+    with pytest.raises(UsageError, match=r"^same may mean 2 videos$") as raised:
+        video("same", (), twins)
+    first, second = (f"{UIDS[n]} (course_01/0{n}/learning/video.mp4)" for n in (1, 2))
+    assert raised.value.hint == f"name one by its id: {first}, {second}"
+
+
+def test_ten_candidates_are_all_named_and_a_video_without_a_place_by_its_id_alone() -> None:
+    lost = [LOST._replace(videos=(carried(number, None, "a.mp4"),)) for number in range(10)]
+    with pytest.raises(UsageError) as raised:
+        component("a.mp4", (), lost)
+    assert raised.value.hint == f"name one by its id: {', '.join(UIDS)}"
+
+
 def test_a_long_list_of_candidates_is_cut() -> None:
     many = [
         known(f"{number:08d}-0000-5000-8000-000000000000", name="same", lesson=f"{number:02d}") for number in range(30)
@@ -144,28 +174,37 @@ def test_a_long_list_of_candidates_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "hint"),
     [
-        ("course_01_L01_lerning", "did you mean course_01_L01_learning"),
-        ("COURSE_01_l02_learning", "did you mean course_01_L02_learning"),
+        (
+            "course_01_L01_lerning",
+            "did you mean course_01_L01_learning or course_01_L02_learning or course_01/01/learning/video.mp4?",
+        ),
+        ("COURSE_01_l02_learning", "did you mean course_01_L02_learning?"),
         ("course_01/01", "did you mean course_01/01/learning/video.mp4?"),
         ("02/learning/video.mp4", "did you mean course_01/02/learning/video.mp4?"),
-        ("xyzzy", "`curri videos list`"),
-        ("", "`curri videos list`"),
+        ("xyzzy", "`curri status` and `curri videos list` show what there is"),
+        ("", "`curri status` and `curri videos list` show what there is"),
     ],
 )
-def test_what_is_not_there_is_named_with_what_is_near(text: str, said: str) -> None:
+def test_what_is_not_there_is_named_with_what_is_near(text: str, hint: str) -> None:
     for way in (component, video):
         with pytest.raises(UsageError) as raised:
             way(text, (), [ONE, TWO])
-        assert (text or "(empty)") in raised.value.message
-        assert said in str(raised.value.hint)
+        assert raised.value.message == f"no video of the catalog is called {text or '(empty)'}"
+        assert raised.value.hint == hint
+
+
+def test_a_place_may_be_begun_or_ended_with_a_slash() -> None:
+    assert nearest("/course_01/01/", [TWO, ONE]) == ["course_01/01/learning/video.mp4"]
+    assert nearest("/", [ONE]) == []
 
 
 def test_an_empty_catalog_says_what_fills_it() -> None:
     with pytest.raises(UsageError) as raised:
         component("x", (), [])
-    assert "curri import" in str(raised.value.hint)
+    assert raised.value.message == "no video of the catalog is called x"
+    assert raised.value.hint == "the catalog has no videos: `curri import PATH` records them"
 
 
 def test_what_was_removed_is_not_suggested() -> None:

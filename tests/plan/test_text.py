@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unicodedata
 from itertools import pairwise
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curri.plan.text import folded, natural, printable, slug
+from curri.plan.text import folded, harmless, harmless_json, natural, printable, slug, storable
 
 NAMES = st.text() | st.text(alphabet="aAbB019 _-./\u00e9\u0301\n\udcff")
 
@@ -110,13 +111,14 @@ def test_a_slug_is_never_empty_and_can_stand_in_a_path_and_an_address(name: str)
         ("plain name.mp4", "plain name.mp4"),
         ("日本語 é 👩", "日本語 é 👩"),
         ("e\u0301", "e\u0301"),
+        ("\U0001f469\u200d\U0001f680 \u0645\u06cc\u200c\u062e", "\U0001f469\u200d\U0001f680 \u0645\u06cc\u200c\u062e"),
         ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
         ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
         ("\u202egpj.exe", "\\u202egpj.exe"),
         ("a\u2028b\u200bc", "a\\u2028b\\u200bc"),
         ("\U000e0001", "\\U000e0001"),
-        (os.fsdecode(b"caf\xe9 \xff"), "caf\\xe9 \\xff"),
-        ("\ud800", "\\ud800"),
+        (os.fsdecode(b"caf\xe9 \xff \x80"), "caf\\xe9 \\xff \\x80"),
+        ("\ud800\udd00", "\\ud800\\udd00"),
         ("", ""),
     ],
 )
@@ -127,8 +129,49 @@ def test_what_is_printed_shows_what_cannot_be_printed(name: str, shown: str) -> 
 @given(st.text() | st.binary().map(os.fsdecode))
 def test_every_name_can_be_printed_and_what_is_printed_stays(name: str) -> None:
     shown = printable(name)
-    assert shown.isprintable()
+    assert shown.replace("\u200c", "").replace("\u200d", "").isprintable()
     assert shown.encode().decode() == shown
     assert printable(shown) == shown
     if name.isprintable():
         assert shown == name
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("plain\ntext\x1b", "plain\ntext\x1b"),
+        ("caf\u00e9 \U0001f469", "caf\u00e9 \U0001f469"),
+        ("a\0b", "a\ufffdb"),
+        ("\u00e9\0", "\u00e9\ufffd"),
+        ("half \ud83d of a character", "half \ufffd of a character"),
+        ("", ""),
+    ],
+)
+def test_what_no_database_can_hold_is_replaced_and_all_else_stays(text: str, stored: str) -> None:
+    assert storable(text) == stored
+
+
+@pytest.mark.parametrize(
+    "text", ["two\n\tlines", "\u0645\u06cc\u200c\u062e", "\U0001f469\u200d\U0001f680", "caf\u00e9", ""]
+)
+def test_lines_and_joiners_do_not_steer_a_terminal(text: str) -> None:
+    assert harmless(text) == text
+    assert harmless_json(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "in_json"),
+    [
+        ("\x1b[2J", "\\x1b[2J", "\\u001b[2J"),
+        ("a\rb", "a\\rb", "a\\u000db"),
+        ("\x7f\x9b31m", "\\x7f\\x9b31m", "\\u007f\\u009b31m"),
+        ("\u202egpj.exe", "\\u202egpj.exe", "\\u202egpj.exe"),
+        ("a\u2028b", "a\\u2028b", "a\\u2028b"),
+        ("\udcff\ud800", "\\xff\\ud800", "\\udcff\\ud800"),
+    ],
+)
+def test_what_steers_a_terminal_is_shown_and_json_keeps_its_meaning(text: str, shown: str, in_json: str) -> None:
+    assert harmless(text) == shown
+    assert harmless(shown) == shown
+    assert harmless_json(text) == in_json
+    assert json.loads(f'"{in_json}"') == text

@@ -275,6 +275,13 @@ def test_a_selection_that_fits_nothing_says_what_there_is(selection: Selection, 
     assert caught.value.hint == f"there are videos in {hint}"
 
 
+def test_what_there_is_comes_in_the_order_of_a_reader() -> None:
+    parts = [lying("course_01", "01", f"part {number}") for number in (10, 2, 1)]
+    with pytest.raises(UsageError) as caught:
+        select(parts, Selection(kinds=["part 3"]))
+    assert caught.value.hint == "there are videos in part 1, part 2, part 10"
+
+
 def test_a_selection_in_an_empty_catalog_says_how_videos_get_there() -> None:
     assert select([], Selection()) == []
     with pytest.raises(UsageError, match="there is no video in kind lab") as caught:

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from curri.model import Held, RecordedVideo
-from curri.plan.audit import of_another
 from curri.plan.status import WITHOUT_BYTES, facts
 from curri.plan.sync import lasts_as_sent
 from curri.plan.text import folded, printable
@@ -77,7 +76,7 @@ def by_metadata(videos: Sequence[RecordedVideo], found: Sequence[Held]) -> list[
     by_id = {video.id: video for video in videos}
     mine: dict[str, list[Held]] = defaultdict(list)
     for held in found:
-        if (component := str(held.meta.get("componentId", ""))) in by_id:
+        if (component := str(held.meta.get("componentId"))) in by_id:
             mine[component].append(held)
     proven = [each for component, several in mine.items() for each in _proven(by_id[component], several)]
     done, taken = _settled(proven)
@@ -151,7 +150,7 @@ def _by_checksum(videos: Sequence[RecordedVideo], found: Sequence[Held]) -> list
     made: dict[str, list[Held]] = defaultdict(list)
     # Of several videos made of one file, one is enough; the others are nobody's.
     for held in sorted(found, key=lambda held: (facts(held).status == "ready", _moment(held)), reverse=True):
-        sha1 = str(held.meta.get("checksumSha1", ""))
+        sha1 = str(held.meta.get("checksumSha1"))
         if sha1 in equal:
             made[sha1].append(held)
     adoptions = []
@@ -226,24 +225,26 @@ class _Pair(NamedTuple):
 
     score: int
     sure: bool
-    adoption: Adoption
+    video: RecordedVideo
+    held: Held
+    evidence: Evidence
+    told: str
 
 
 def _best(pairs: Sequence[_Pair]) -> list[Adoption]:
     """Give every file and every video at most one partner, the best first; exact only without a rival as good."""
-    files = Counter((pair.score, pair.adoption.video.id) for pair in pairs)
-    videos = Counter((pair.score, pair.adoption.held.uid) for pair in pairs)
+    files = Counter((pair.score, pair.video.id) for pair in pairs)
+    videos = Counter((pair.score, pair.held.uid) for pair in pairs)
     chosen: list[Adoption] = []
     taken: set[str] = set()
     for pair in sorted(pairs, key=lambda pair: -pair.score):
-        video, held = pair.adoption.video, pair.adoption.held
+        video, held = pair.video, pair.held
         if video.id in taken or held.uid in taken:
             continue
         taken |= {video.id, held.uid}
         alone = files[pair.score, video.id] == 1 and videos[pair.score, held.uid] == 1
-        told = pair.adoption.told if alone else f"{pair.adoption.told}; others fit as well"
-        adoption = pair.adoption
-        chosen.append(_adoption(video, held, adoption.evidence, told, exact=pair.sure and alone))
+        told = pair.told if alone else f"{pair.told}; others fit as well"
+        chosen.append(_adoption(video, held, pair.evidence, told, exact=pair.sure and alone))
     return chosen
 
 
@@ -258,9 +259,9 @@ def _place(video: RecordedVideo, held: Held, seconds: float | None) -> _Pair | N
     elif of_another(video, held):
         changed = True
         told += "; it names another title"
-    score = 2 + (lasts is True) - (lasts is False)
+    score = (lasts is True) - (lasts is False)
     words = f"its metadata name this course, lesson and kind; {told}"
-    return _Pair(score, lasts is True and not changed, _adoption(video, held, Evidence.PLACE, words, exact=False))
+    return _Pair(score, lasts is True and not changed, video, held, Evidence.PLACE, words)
 
 
 def _looks(video: RecordedVideo, held: Held, title: str, seconds: float | None) -> _Pair | None:
@@ -273,11 +274,11 @@ def _looks(video: RecordedVideo, held: Held, title: str, seconds: float | None) 
     name = called or _stem(held.name) == _stem(video.source.relative_path)
     if lasts is False or not (size or name) or not (lasts or size or called):
         return None
-    words = [f"name {printable(held.name or '')}"] if name else []
+    words = [f"name {printable(str(held.name))}"] if name else []
     words += [f"size {held.size:,} bytes"] if size else []
-    pair = _adoption(video, held, Evidence.FILE, ", ".join([*words, told]), exact=False)
     sure = lasts is True and size and "courseSlug" not in held.meta  # else it says that it is another one
-    return _Pair(2 * size + 2 * called + name + (lasts is True), sure, pair)
+    score = 2 * size + 2 * called + name + (lasts is True)
+    return _Pair(score, sure, video, held, Evidence.FILE, ", ".join([*words, told]))
 
 
 def _sizes(video: RecordedVideo) -> set[int]:
@@ -291,6 +292,17 @@ def _duration(held: Held, seconds: float | None) -> tuple[bool | None, str]:
     if lasts_as_sent(held.duration, seconds):
         return True, f"duration {held.duration:.1f} s"
     return False, f"it lasts {held.duration:.1f} s, the file {seconds:.1f} s"
+
+
+def of_another(video: RecordedVideo, held: Held) -> bool:
+    """Return whether a video that names this component is one of another curriculum.
+
+    Ids are made of places: two curricula that number their courses alike have the same, and may share an account.
+    """
+    if held.meta.get("checksumSha1") == video.source.sha1:
+        return False
+    titles = {"courseTitle": video.course_title, "lessonTitle": video.lesson_title}
+    return any(held.meta.get(key, title) != title for key, title in titles.items())
 
 
 def _made_of_another(video: RecordedVideo, held: Held) -> bool:
@@ -328,7 +340,7 @@ def _stem(name: str | None) -> str | None:
 
 def _moment(held: Held) -> tuple[datetime, str]:
     """Return when a video was sent, for ordering: as Stream says, else by its metadata, which know whole seconds."""
-    created = _aware(held.created or "")
+    created = _aware(str(held.created))
     upload = _upload(held)
     return (created or (upload.at if upload is not None else _LONG_AGO), held.uid)
 
@@ -343,7 +355,7 @@ def _aware(text: str) -> datetime | None:
 
 def _upload(held: Held) -> Upload | None:
     """Return the attempt that a video's metadata tell of; None if they are not whole."""
-    upload_id, sha1, at = (str(held.meta.get(key, "")) for key in ("uploadId", "checksumSha1", "uploadedAt"))
+    upload_id, sha1, at = (str(held.meta.get(key)) for key in ("uploadId", "checksumSha1", "uploadedAt"))
     moment = _aware(at)
     try:
         known = str(uuid.UUID(upload_id))
@@ -355,7 +367,7 @@ def _upload(held: Held) -> Upload | None:
 def _adoption(
     video: RecordedVideo, held: Held, evidence: Evidence, told: str, *, exact: bool, state: str = "current"
 ) -> Adoption:
-    sha1 = str(held.meta.get("checksumSha1", ""))
+    sha1 = str(held.meta.get("checksumSha1"))
     return Adoption(
         video,
         held,

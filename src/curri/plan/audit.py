@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
 
 from curri.model import Held, Inventory, KnownLink, LinkRow, RecordedVideo, Report, Result
+from curri.plan.adoption import of_another
 from curri.plan.drift import differences
+from curri.plan.lost import already_there
 from curri.plan.status import WITHOUT_BYTES, facts
 from curri.plan.sync import DURATION_DIFFERS, MISSING, lasts_as_sent
 from curri.plan.text import printable
@@ -38,6 +40,7 @@ Rule: TypeAlias = Literal[
     "unreadable",
     "no-tree",
     "not-uploaded",
+    "not-linked",
     "outdated",
     "upload-open",
     "failed",
@@ -104,8 +107,9 @@ def of_stream(
     no mark of curri's, are no difference: an account may hold anything beside.
     """
     findings = []
+    there = already_there(videos, held.values(), inventory)
     for video in videos:
-        found = [*_of_video(video), *_of_links(video, inventory, held, wanted)]
+        found = [*_of_video(video, there.get(video.id)), *_of_links(video, inventory, held, wanted)]
         place = printable(video.place)
         findings += found or [Finding(Mark.SAME, "in-step", place, "on Stream", _shown(video))]
     if whole:
@@ -118,11 +122,14 @@ def _shown(video: RecordedVideo) -> str | None:
     return next((link.provider_id for link in video.links), None)
 
 
-def _of_video(video: RecordedVideo) -> Iterator[Finding]:
-    """Compare the file with what was sent."""
+def _of_video(video: RecordedVideo, there: str | None) -> Iterator[Finding]:
+    """Compare the file with what was sent; `there` is what Stream holds of it without a link."""
     place = printable(video.place)
     judgement = judge(video)
-    if judgement.due is Due.NEW:
+    if judgement.due is Due.NEW and there is not None:
+        message = f"on Stream already ({there}), and nothing in the catalog links it; `curri adopt` does"
+        yield Finding(Mark.HERE, "not-linked", place, message, there)
+    elif judgement.due is Due.NEW:
         yield Finding(Mark.HERE, "not-uploaded", place, f"{judgement.reason}; `curri upload` sends it")
     elif judgement.due is Due.CHANGED:
         yield Finding(Mark.DIFFERS, "outdated", place, f"{judgement.reason}; `curri upload` sends it")
@@ -200,8 +207,8 @@ def _strays(
     attempts = {attempt.id: attempt for attempt in inventory.attempts}
     under_way = {each.uid for each in inventory.attempts if each.is_open}
     for uid, video in held.items():
-        component = str(video.meta.get("componentId", ""))
-        attempt = attempts.get(str(video.meta.get("uploadId", "")))
+        component = str(video.meta.get("componentId"))
+        attempt = attempts.get(str(video.meta.get("uploadId")))
         if uid in linked or uid in under_way or not (component in components or (whole and attempt)):
             continue
         if attempt is None and of_another(components[component], video):
@@ -221,17 +228,6 @@ def _strays(
         else:
             message = f"{name}: nothing in the catalog links it; `curri adopt` does, or {_way(mine=False)}"
             yield Finding(Mark.THERE, "unlinked", uid, message, uid)
-
-
-def of_another(video: RecordedVideo, held: Held) -> bool:
-    """Return whether a video that names this component is one of another curriculum.
-
-    Ids are made of places: two curricula that number their courses alike have the same, and may share an account.
-    """
-    if held.meta.get("checksumSha1") == video.source.sha1:
-        return False
-    titles = {"courseTitle": video.course_title, "lessonTitle": video.lesson_title}
-    return any(held.meta.get(key, title) != title for key, title in titles.items())
 
 
 def others(held: Mapping[str, Held], inventory: Inventory) -> int:

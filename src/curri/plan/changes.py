@@ -13,6 +13,8 @@ from curri.model import (
     AssetRow,
     ComponentRow,
     CourseRow,
+    Digest,
+    FoundAsset,
     LessonRow,
     Outcome,
     Result,
@@ -138,14 +140,14 @@ class _Ledger:
         )
 
     def _say(self, path: str, reason: str) -> None:
-        self.outcomes.append(Outcome(printable(path), Result.DONE, reason if reason == "new" else printable(reason)))
+        self.outcomes.append(Outcome(printable(path), Result.DONE, printable(reason)))
 
     # --- courses and lessons
 
     def _course(self, number: int) -> None:
         found, row = self.matched.courses[number]
         if found.blocked:
-            self.course_ids.append(row.id if row else None)
+            self.course_ids.append(None)
             return
         course_id = row.id if row else self.ids.new("course", found.slug)
         title, description = found.title, found.description
@@ -163,11 +165,8 @@ class _Ledger:
     def _lesson(self, lesson: Lesson) -> None:
         found, row = lesson.found, lesson.row
         course_id = self.course_ids[lesson.course]
-        if found.number is None:
+        if found.number is None or course_id is None or "" in found.blocked:
             self.lesson_ids.append(None)
-            return
-        if course_id is None or "" in found.blocked:
-            self.lesson_ids.append(row.id if row else None)
             return
         slug = self.matched.courses[lesson.course].found.slug
         lesson_id = row.id if row else self.ids.new("lesson", slug, found.number)
@@ -242,11 +241,12 @@ class _Ledger:
             return
         slug, number = self.matched.courses[lesson.course].found.slug, lesson.found.number or ""
         if row is None:
-            self.assets.put(None, self._asset_row(asset, self.ids.new("asset", slug, number, found.path), component_id))
+            asset_id = self.ids.new("asset", slug, number, found.path)
+            self.assets.put(None, _asset_row(found, digest, asset_id, component_id))
             self.counts["new"] += 1
             self._say(f"{lesson.found.folder}/{found.path}", "new")
             return
-        wanted = self._asset_row(asset, row.id, component_id)
+        wanted = _asset_row(found, digest, row.id, component_id)
         if row[:11] == wanted[:11] and not row.removed and (trusted(row) or not trusted(wanted)):
             self.assets.keep(row)  # only read again: a new time of reading alone is no reason to write
         else:
@@ -271,25 +271,6 @@ class _Ledger:
             if row.relative_path != asset.found.path or not (with_its_lesson or with_its_course):
                 self._say(path, f"moved from {_shown(was, row.relative_path)}")
 
-    def _asset_row(self, asset: Asset, asset_id: str, component_id: str) -> AssetRow:
-        found, digest = asset.found, asset.digest
-        if digest is None:
-            raise AssertionError("a file that was not read cannot be recorded")
-        return AssetRow(
-            asset_id,
-            component_id,
-            found.path,
-            found.role.value,
-            found.mime_type,
-            found.size,
-            found.mtime_ns,
-            found.ctime_ns,
-            found.inode,
-            digest.sha1,
-            FINGERPRINT_VERSION,
-            digest.read_at_ns,
-        )
-
     # --- what is gone
 
     def _gone(self) -> None:
@@ -300,7 +281,7 @@ class _Ledger:
             owner = row.lesson_id or row.course_id
             if owner in settled and not row.removed:
                 continue
-            for asset in self.index.assets_of.get(row.id, ()):
+            for asset in self.index.assets_of(row.id):
                 if asset.removed or asset.id in held or asset.id in self.assets.seen:
                     continue
                 self.assets.remove.append(asset.id)
@@ -312,7 +293,7 @@ class _Ledger:
         for lesson in self.recorded.lessons:
             if not lesson.removed and lesson.id not in kept_lessons and lesson.id not in held:
                 self.lessons.remove.append(lesson.id)
-                if not self.index.components_of.get(lesson.id):
+                if not self.index.components_of(lesson.id):
                     self._say(_shown(self._where(lesson.id, lesson.course_id), ""), "removed")
         kept_courses = {course.row.id for course in self.matched.courses if course.row}
         self.courses.remove.extend(
@@ -348,6 +329,23 @@ class _Table(Generic[Row]):
 
     def changes(self) -> Changes[Row]:
         return Changes(tuple(self.insert), tuple(self.update), tuple(self.remove))
+
+
+def _asset_row(found: FoundAsset, digest: Digest, asset_id: str, component_id: str) -> AssetRow:
+    return AssetRow(
+        asset_id,
+        component_id,
+        found.path,
+        found.role.value,
+        found.mime_type,
+        found.size,
+        found.mtime_ns,
+        found.ctime_ns,
+        found.inode,
+        digest.sha1,
+        FINGERPRINT_VERSION,
+        digest.read_at_ns,
+    )
 
 
 def _shown(where: _Where, path: str) -> str:

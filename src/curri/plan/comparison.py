@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,24 +43,32 @@ class Index:
     courses: dict[str, CourseRow]
     lessons: dict[str, LessonRow]
     components: dict[str, ComponentRow]
-    components_of: dict[str, list[ComponentRow]]  # by lesson id; by course id for what lies in the course folder
-    assets_of: dict[str, list[AssetRow]]  # by component id
+    by_owner: dict[str, list[ComponentRow]]  # lesson id; course id for what lies in the course folder
+    by_component: dict[str, list[AssetRow]]
 
     @classmethod
     def of(cls, recorded: Recorded) -> Index:
-        components_of: dict[str, list[ComponentRow]] = defaultdict(list)
+        by_owner: dict[str, list[ComponentRow]] = defaultdict(list)
         for component in recorded.components:
-            components_of[component.lesson_id or component.course_id].append(component)
-        assets_of: dict[str, list[AssetRow]] = defaultdict(list)
+            by_owner[component.lesson_id or component.course_id].append(component)
+        by_component: dict[str, list[AssetRow]] = defaultdict(list)
         for asset in recorded.assets:
-            assets_of[asset.component_id].append(asset)
+            by_component[asset.component_id].append(asset)
         return cls(
             courses={row.id: row for row in recorded.courses},
             lessons={row.id: row for row in recorded.lessons},
             components={row.id: row for row in recorded.components},
-            components_of=components_of,
-            assets_of=assets_of,
+            by_owner=by_owner,
+            by_component=by_component,
         )
+
+    def components_of(self, owner: str) -> Sequence[ComponentRow]:
+        """Return the components of a lesson, or those that lie in a course folder, the removed ones included."""
+        return self.by_owner.get(owner, ())
+
+    def assets_of(self, component: str) -> Sequence[AssetRow]:
+        """Return the files of a component, the removed ones included."""
+        return self.by_component.get(component, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,9 @@ def compare(found: FoundTree, recorded: Recorded, *, rehash: bool = False) -> Co
     """Find out what must be read: everything whose size, times or inode differ from the record, or all (`rehash`)."""
     index = Index.of(recorded)
     course_ids = {row.slug: row.id for row in recorded.courses if not row.removed}
-    lesson_ids = {(row.course_id, row.number): row.id for row in recorded.lessons if not row.removed}
+    lesson_ids: dict[tuple[str | None, str], str] = {
+        (row.course_id, row.number): row.id for row in recorded.lessons if not row.removed
+    }
     settled: dict[tuple[str, str], str] = {}
     known: dict[Place, Digest] = {}
     unread: list[Unread] = []
@@ -94,9 +104,7 @@ def compare(found: FoundTree, recorded: Recorded, *, rehash: bool = False) -> Co
         course_id = course_ids.get(course.slug)
         for lesson in (course.own, *course.lessons):
             number = lesson.number or ""
-            owner = None
-            if course_id is not None:
-                owner = lesson_ids.get((course_id, number)) if number else course_id
+            owner = lesson_ids.get((course_id, number)) if number else course_id
             if owner is not None and not rehash and _is_as_recorded(lesson, owner, index):
                 settled[course.slug, number] = owner
                 continue
@@ -114,9 +122,9 @@ def compare(found: FoundTree, recorded: Recorded, *, rehash: bool = False) -> Co
 
 def _is_as_recorded(lesson: FoundLesson, owner: str, index: Index) -> bool:
     """Return whether all files of a lesson are, by their time stamps, those recorded, in the same components."""
-    if lesson.blocked:
+    if lesson.blocked or not lesson.components:  # no file proves anything: two courses may have swapped their numbers
         return False
-    rows = {row.group_key: row for row in index.components_of.get(owner, ()) if not row.removed}
+    rows = {row.group_key: row for row in index.components_of(owner) if not row.removed}
     if len(rows) != len(lesson.components):
         return False
     for component in lesson.components:
@@ -128,7 +136,7 @@ def _is_as_recorded(lesson: FoundLesson, owner: str, index: Index) -> bool:
             component.position,
         ):
             return False
-        assets = {asset.relative_path: asset for asset in index.assets_of.get(row.id, ()) if not asset.removed}
+        assets = {asset.relative_path: asset for asset in index.assets_of(row.id) if not asset.removed}
         if len(assets) != len(component.assets):
             return False
         for asset in component.assets:
@@ -142,7 +150,7 @@ def _is_as_recorded(lesson: FoundLesson, owner: str, index: Index) -> bool:
 def _trusted_rows(owner: str, index: Index) -> dict[str, AssetRow]:
     return {
         row.relative_path: row
-        for component in index.components_of.get(owner, ())
-        for row in index.assets_of.get(component.id, ())
+        for component in index.components_of(owner)
+        for row in index.assets_of(component.id)
         if not row.removed and trusted(row)
     }

@@ -35,8 +35,7 @@ def differences(wanted: Mapping[str, str], held: Mapping[str, object]) -> tuple[
 
 def changed(held: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
     """Return metadata with some keys changed; None takes a key out, and every other key stays as it is."""
-    after = {key: value for key, value in held.items() if changes.get(key, "") is not None}
-    return after | {key: value for key, value in changes.items() if value is not None}
+    return {key: value for key, value in {**held, **changes}.items() if value is not None or key not in changes}
 
 
 def between(old: Mapping[str, object], new: Mapping[str, object]) -> tuple[Change, ...]:

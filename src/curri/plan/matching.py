@@ -7,7 +7,7 @@ lesson. So a re-numbered lesson of a hundred files costs one row, and none of th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -86,8 +86,9 @@ def match(comparison: Comparison, digests: Mapping[Place, Digest]) -> Matched:
     """Pair everything; recorded rows that appear nowhere in the result (and are not held) are gone."""
     matched = Matched(comparison)
     _courses(matched, digests)
+    _hold_blocked_courses(matched)
     _lessons(matched, digests)
-    _hold_what_was_not_seen(matched)
+    _hold_blocked_folders(matched)
     _components(matched, digests)
     _assets(matched, digests)
     return matched
@@ -131,10 +132,7 @@ def _content(
 
 def _row_content(index: Index, components: Iterable[ComponentRow], *, removed: bool) -> set[str]:
     return {
-        asset.sha1
-        for component in components
-        for asset in index.assets_of.get(component.id, ())
-        if asset.removed == removed
+        asset.sha1 for component in components for asset in index.assets_of(component.id) if asset.removed == removed
     }
 
 
@@ -149,10 +147,9 @@ def _courses(matched: Matched, digests: Mapping[Place, Digest]) -> None:
             lessons_of[lesson.course_id].append(lesson.id)
         # A course with a settled lesson is where it was; its content need not be looked at.
         found = [
-            Unit(course.slug, course.slug, (), pinned=True)
+            Unit(course.slug, (), pinned=True)
             if course.slug in settled or course.blocked
             else Unit(
-                course.slug,
                 course.slug,
                 set().union(*(_content(course, lesson, digests) for lesson in (course.own, *course.lessons))),
             )
@@ -161,12 +158,11 @@ def _courses(matched: Matched, digests: Mapping[Place, Digest]) -> None:
         units = [
             Unit(
                 row.slug,
-                row.slug,
                 ()
                 if row.slug in settled and not row.removed
                 else set().union(
                     *(
-                        _row_content(index, index.components_of.get(owner, ()), removed=row.removed)
+                        _row_content(index, index.components_of(owner), removed=row.removed)
                         for owner in (row.id, *lessons_of[row.id])
                     )
                 ),
@@ -179,7 +175,8 @@ def _courses(matched: Matched, digests: Mapping[Place, Digest]) -> None:
 
 def _lessons(matched: Matched, digests: Mapping[Place, Digest]) -> None:
     comparison = matched.comparison
-    rows, index = comparison.recorded.lessons, comparison.index
+    index = comparison.index
+    rows = [row for row in comparison.recorded.lessons if row.id not in matched.held]
     lessons = [(i, lesson) for i, course in enumerate(matched.courses) for lesson in course.found.lessons]
     found: list[Unit] = []
     for i, lesson in lessons if rows else ():
@@ -187,15 +184,12 @@ def _lessons(matched: Matched, digests: Mapping[Place, Digest]) -> None:
         place = (course.row.id if course.row else f"new:{i}", lesson.number)
         settled = (course.found.slug, lesson.number or "") in comparison.settled
         content = set() if settled else _content(course.found, lesson, digests)
-        found.append(Unit(place, place, content, pinned=settled or "" in lesson.blocked))
+        found.append(Unit(place, content, pinned=settled or "" in lesson.blocked))
     settled_ids = set(comparison.settled.values())
     units = [
         Unit(
             (row.course_id, row.number),
-            (row.course_id, row.number),
-            set()
-            if row.id in settled_ids
-            else _row_content(index, index.components_of.get(row.id, ()), removed=row.removed),
+            set() if row.id in settled_ids else _row_content(index, index.components_of(row.id), removed=row.removed),
         )
         for row in rows
     ]
@@ -208,25 +202,28 @@ def _lessons(matched: Matched, digests: Mapping[Place, Digest]) -> None:
         matched.lessons.append(Lesson(i, lesson, row, settled))
 
 
-def _hold_what_was_not_seen(matched: Matched) -> None:
-    """Mark the rows below folders that could not be read: not seen is not the same as gone."""
-    index = matched.comparison.index
-    blocked_courses = {course.row.id for course in matched.courses if course.found.blocked and course.row}
-    for row in matched.comparison.recorded.lessons:
-        if row.course_id in blocked_courses:
-            matched.held.add(row.id)
-    for component in matched.comparison.recorded.components:
-        if component.course_id in blocked_courses:
+def _hold_blocked_courses(matched: Matched) -> None:
+    """Mark the rows of courses that could not be read: not seen is not the same as gone, nor as moved to a copy."""
+    recorded, index = matched.comparison.recorded, matched.comparison.index
+    blocked = {course.row.id for course in matched.courses if course.found.blocked and course.row}
+    matched.held.update(row.id for row in recorded.lessons if row.course_id in blocked)
+    for component in recorded.components:
+        if component.course_id in blocked:
             matched.held.add(component.id)
-            matched.held.update(asset.id for asset in index.assets_of.get(component.id, ()))
+            matched.held.update(asset.id for asset in index.assets_of(component.id))
+
+
+def _hold_blocked_folders(matched: Matched) -> None:
+    """Mark the rows below those folders of a lesson, or of a course, that could not be read."""
+    index = matched.comparison.index
     for lesson in matched.lessons:
-        owner = lesson.owner(matched.courses) if lesson.found.blocked else None
-        if owner is None:
+        owner = lesson.owner(matched.courses)
+        if owner is None or not lesson.found.blocked:
             continue
         below = tuple(folded(path) + "/" for path in lesson.found.blocked if path)
         everything = "" in lesson.found.blocked
-        for component in index.components_of.get(owner, ()):
-            for asset in index.assets_of.get(component.id, ()):
+        for component in index.components_of(owner):
+            for asset in index.assets_of(component.id):
                 if everything or (folded(asset.relative_path) + "/").startswith(below):
                     matched.held.update((asset.id, component.id))
             if everything:
@@ -247,32 +244,46 @@ def _components(matched: Matched, digests: Mapping[Place, Digest]) -> None:
         if not lesson.settled
         for component in lesson.found.components
     ]
+    # Of what was not looked at the files stay with their component: so that stays where it is, whoever has equal files.
+    kept = {_component_place(row) for row in open_rows if row.id in matched.held and not row.removed}
     partners: dict[int, ComponentRow] = {}
     for kind in ComponentType if open_rows else ():
         mine = [n for n, (_, component) in enumerate(components) if component.type is kind]
         rows = [row for row in open_rows if row.type == kind]
-        found = [_component_unit(matched, *components[n], digests) for n in mine]
-        units = [_component_row_unit(index, row) for row in rows]
+        found = [_component_unit(matched, *components[n], digests, kept) for n in mine]
+        units = [_component_row_unit(index, row, kept) for row in rows]
         for i, j in _two_rounds(found, rows, units, place_first=True).items():
             partners[mine[i]] = rows[j]
     matched.components = [Component(k, component, partners.get(n)) for n, (k, component) in enumerate(components)]
 
 
-def _component_unit(matched: Matched, k: int, component: FoundComponent, digests: Mapping[Place, Digest]) -> Unit:
+def _component_place(row: ComponentRow) -> tuple[str, str]:
+    """Return the place of a component with names in NFC."""
+    return row.lesson_id or row.course_id, folded(row.group_key)
+
+
+def _component_unit(
+    matched: Matched,
+    k: int,
+    component: FoundComponent,
+    digests: Mapping[Place, Digest],
+    kept: Collection[tuple[str, str]],
+) -> Unit:
     lesson = matched.lessons[k]
     owner = lesson.owner(matched.courses) or f"new:{k}"
     content = _content(matched.courses[lesson.course].found, lesson.found, digests, sources_of=component)
-    return Unit((owner, component.group_key), (owner, folded(component.group_key)), content, pinned=not content)
+    alias = (owner, folded(component.group_key))
+    return Unit((owner, component.group_key), content, pinned=not content or alias in kept, alias=alias)
 
 
-def _component_row_unit(index: Index, row: ComponentRow) -> Unit:
-    owner = row.lesson_id or row.course_id
+def _component_row_unit(index: Index, row: ComponentRow, kept: Collection[tuple[str, str]]) -> Unit:
+    owner, key = _component_place(row)
     content = {
         asset.sha1
-        for asset in index.assets_of.get(row.id, ())
+        for asset in index.assets_of(row.id)
         if asset.removed == row.removed and (row.type != ComponentType.VIDEO or asset.role == Role.SOURCE)
     }
-    return Unit((owner, row.group_key), (owner, folded(row.group_key)), content)
+    return Unit((owner, row.group_key), () if (owner, key) in kept else content, alias=(owner, key))
 
 
 class _File(NamedTuple):
@@ -284,7 +295,8 @@ class _File(NamedTuple):
 
     def unit(self) -> Unit:
         content = () if self.sha1 is None else (self.sha1,)
-        return Unit((self.component, self.path), (self.component, folded(self.path)), content, pinned=self.sha1 is None)
+        alias = (self.component, folded(self.path))
+        return Unit((self.component, self.path), content, pinned=self.sha1 is None, alias=alias)
 
 
 def _assets(matched: Matched, digests: Mapping[Place, Digest]) -> None:
@@ -298,7 +310,7 @@ def _assets(matched: Matched, digests: Mapping[Place, Digest]) -> None:
     rows = [
         asset
         for component in matched.comparison.recorded.components
-        for asset in index.assets_of.get(component.id, ())
+        for asset in index.assets_of(component.id)
         if asset.id not in matched.held
         and (asset.removed or (component.lesson_id or component.course_id) not in settled)
     ]

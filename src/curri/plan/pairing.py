@@ -16,9 +16,9 @@ class Unit(NamedTuple):
     """Something with a place and a content."""
 
     place: Hashable  # exactly as named
-    alias: Hashable  # the place with names in NFC; equal to `place` for most names
     features: Collection[str]
     pinned: bool = False  # content unknown (it could not be read): only the place can tell what it is
+    alias: Hashable = None  # the place with names in NFC; None where that is always the same one
 
 
 class _Pairing:
@@ -80,7 +80,7 @@ def _place(unit: Unit) -> Hashable:
 
 
 def _alias(unit: Unit) -> Hashable:
-    return unit.alias
+    return unit.alias or unit.place
 
 
 def _owners(units: Sequence[Unit]) -> dict[str, list[int]]:

@@ -32,7 +32,7 @@ def playback(uid: str, *, hls: str | None, dash: str | None, thumbnail: str | No
     What is recorded stays as it is. What is not, is put together with the host of what is: one account has one, which
     nothing else tells. Hosts that are not of the form `<host>/<uid>/...` tell nothing.
     """
-    own = next((found for found in (_own(uid, url) for url in (hls, dash, thumbnail, watch)) if found), None)
+    own = next((found for url in (hls, dash, thumbnail, watch) if url and (found := _own(uid, url))), None)
 
     def at(path: str) -> str | None:
         return None if own is None else f"{own}/{path}"
@@ -63,10 +63,10 @@ def embed(played: Playback, *, title: str, width: int | None = None, height: int
     )
 
 
-def _own(uid: str, url: str | None) -> str | None:
+def _own(uid: str, url: str) -> str | None:
     """Return the part of an address that all addresses of the video begin with, if it has one."""
     try:
-        parts = urlsplit(url or "")
+        parts = urlsplit(url)
     except ValueError:
         return None
     if parts.netloc == _FORMER_HOST:

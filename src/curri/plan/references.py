@@ -157,11 +157,7 @@ def _lies_at(known: Known, spot: Spot) -> bool:
 
 def _played(known: Known) -> Carried | None:
     """Return the video that a component plays, else the one that it waits for."""
-    order = sorted(
-        (video for video in known.videos if video.state in ("current", "pending")),
-        key=lambda video: _STATES.index(video.state or ""),
-    )
-    return order[0] if order else None
+    return next((video for state in ("current", "pending") for video in known.videos if video.state == state), None)
 
 
 def _best(matches: Sequence[Match]) -> Match:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from curri.model import Held
@@ -31,7 +32,7 @@ class _Reason(NamedTuple):
     retry: bool  # the same file, sent again, can succeed
 
 
-_REASONS = {
+_REASONS: Mapping[str | None, _Reason] = {
     "ERR_NON_VIDEO": _Reason("Stream finds no video in the file: export it again, or let curri encode it", retry=False),
     "ERR_MALFORMED_VIDEO": _Reason(
         "Stream finds the video damaged: export it again, or let curri encode it", retry=False
@@ -81,7 +82,7 @@ def retryable(code: str | None) -> bool:
     How often is for the caller to say; `ERR_UNKNOWN` is worth one more attempt. For a code that is not known, or none,
     a person decides: an upload costs hours and reserves minutes.
     """
-    reason = _REASONS.get(code) if code else None
+    reason = _REASONS.get(code)
     return reason is not None and reason.retry
 
 
@@ -95,7 +96,7 @@ def _status(state: str, *, playable: bool) -> Status:
 
 def _message(held: Held) -> str:
     text = printable(held.error_text or "").strip()
-    reason = _REASONS.get(held.error_code) if held.error_code else None
+    reason = _REASONS.get(held.error_code)
     if reason is None:
         return text or _WITHOUT_REASON
     return f"{reason.words} (Stream: {text})" if text else reason.words

@@ -54,11 +54,11 @@ def decide(known: Tracked, held: Held | None, now: datetime, stuck_after: timede
     seen, differs = _with_duration(seen, known, held)
     changed = (seen.status, seen.error_code) != (known.status, known.error_code)
     age = timedelta(0) if changed else now - known.state_since
-    again = _look_again(seen, age)
     if seen.status == "error" or differs:
         result = Result.FAILED if changed else Result.UNCHANGED
         reason = ": ".join(part for part in (seen.error_code, seen.error_message) if part)
         return Verdict(seen, changed, result, reason, _SETTLED, may_play=False)
+    again = _look_again(seen, age)
     if seen.status == "ready":
         result = Result.DONE if changed else Result.UNCHANGED
         return Verdict(seen, changed, result, "ready", again, may_play=True)
@@ -97,7 +97,7 @@ def _with_duration(seen: Facts, known: Tracked, held: Held | None) -> tuple[Fact
 
 
 def _look_again(seen: Facts, age: timedelta) -> timedelta:
-    if seen.status == "error" or seen.fully_encoded:
+    if seen.fully_encoded:
         return _SETTLED
     return next((pause for limit, pause in _OPEN if age < limit), _HOURLY if age < timedelta(days=2) else _SETTLED)
 

@@ -12,6 +12,7 @@ _STEERING = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that turn the direction of what follows
     "\u2028\u2029\ud800-\udfff]"  # further ends of lines, and what no encoding can carry
 )
+_JOINERS = "\u200c\u200d"  # without them emoji fall apart, and words in Persian and the scripts of India
 
 
 def folded(name: str) -> str:
@@ -48,7 +49,7 @@ def _in_word(character: str) -> bool:
 def printable(name: str) -> str:
     r"""Return `name` fit for a terminal, a log and UTF-8: no control characters, no undecodable bytes.
 
-    Newlines and escape codes are shown as `\n`, `\x1b`; bytes that were not UTF-8 as `\xff`.
+    Newlines and escape codes are shown as `\n`, `\x1b`; bytes that were not UTF-8 as `\xff`. The joiners stay.
     """
     if name.isascii() and name.isprintable():
         return name
@@ -57,7 +58,7 @@ def printable(name: str) -> str:
         code = ord(character)
         if 0xDC80 <= code <= 0xDCFF:  # how Python carries a byte that is not UTF-8 (PEP 383)
             parts.append(f"\\x{code - 0xDC00:02x}")
-        elif character.isprintable():
+        elif character.isprintable() or character in _JOINERS:
             parts.append(character)
         else:
             parts.append(character.encode("unicode_escape").decode("ascii"))
@@ -72,8 +73,7 @@ def storable(text: str) -> str:
 def harmless(text: str) -> str:
     r"""Return a text of ours, which may quote foreign ones, with nothing in it that steers a terminal.
 
-    Unlike `printable` it keeps lines, tabs, and the joiners without which Persian and emoji fall apart. What has passed
-    it stays as it is.
+    Unlike `printable` it keeps lines and tabs. What has passed it stays as it is.
     """
     return _STEERING.sub(lambda found: printable(found[0]), text)
 

@@ -9,7 +9,7 @@ Each request of that method takes the next word; when none is left, all is well.
     cut:half-lost   read half, store nothing, hang up        cut:after  do it all, hang up instead of answering
     stall           stop reading after the head              mute       do it all, never answer
     part            store half, and say so                 none       store nothing, and say so
-    boast           store half, and claim more than was sent
+    boast           store half, and claim more than was sent    lie    store nothing, and claim more than was sent
     trickle         read a few bytes at a time             steady     read a MiB every 50 ms
     late            answer after 800 ms
     408, 502:html   read the body, store nothing, answer that; `429:wait=2` adds Retry-After
@@ -81,6 +81,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.location: Callable[[str], str] = lambda uid: f"{self.origin}{BASE}/media/{uid}?tusv2=true"
         self.answer_headers: dict[str, str] = {}
         self.offset_header = True
+        self.length_header = True
         self.raw: bytes | None = None  # the body of every answer to GET, instead of what routes say
         self.drip = False  # the same, a byte at a time and without end
         self.connections = 0
@@ -199,7 +200,11 @@ class Handler(BaseHTTPRequestHandler):
             self._drop_body()
             return lambda: self._answer(409)
         upload.holder = request
-        keep = length * {"none": 0, "part": 1, "boast": 1, "cut:half": 1, "cut:half-lost": 1}.get(request.word, 2) // 2
+        keep = (
+            length
+            * {"none": 0, "lie": 0, "part": 1, "boast": 1, "cut:half": 1, "cut:half-lost": 1}.get(request.word, 2)
+            // 2
+        )
         for part in self._parts(keep, 4_096 if request.word == "trickle" else 1 << 20):
             with self.server.lock:
                 if upload.holder is not request:
@@ -216,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
             pass
         if request.word == "late":
             self.server.released.wait(0.8)
-        told = upload.offset + (length if request.word == "boast" else 0)
+        told = upload.offset + length * {"boast": 1, "lie": 2}.get(request.word, 0)
         stands = {"Upload-Offset": str(told)} if self.server.offset_header else {}
         return lambda: self._answer(204, stands)
 
@@ -226,7 +231,9 @@ class Handler(BaseHTTPRequestHandler):
             return lambda: self._answer(404)
         with self.server.lock:
             upload.holder = None
-        stands = {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.length), "Cache-Control": "no-store"}
+        stands = {"Upload-Offset": str(upload.offset), "Cache-Control": "no-store"}
+        if self.server.length_header:
+            stands["Upload-Length"] = str(upload.length)
         return lambda: self._answer(200, stands | self.server.answer_headers)
 
     def setup(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,7 @@ from curri.stream.tus import Created, Uploads
 from .conftest import FakeClock, conduct_of
 from .scripted import ACCOUNT, BASE, TOKEN, UPLOAD_PATH, ScriptedServer, closed_port
 
+WHERE = "POST /stream"
 METADATA = {"name": "course_01_L01_learning", "courseTitle": "Größe, Maß & Ünïcödé 数学", "componentType": "learning"}
 
 
@@ -93,6 +95,8 @@ def test_a_creation_whose_fate_is_unknown_is_never_repeated(server: ScriptedServ
     with pytest.raises(failures.CreationUnknown) as caught:
         create(client)
     assert not isinstance(caught.value, StreamUnavailable)
+    assert caught.value.message.startswith("whether the upload was created is not known: ")
+    assert caught.value.where == WHERE
     assert len(server.asked("POST")) == 1
     assert len(server.uploads) == (1 if word == "cut:after" else 0)
 
@@ -102,8 +106,10 @@ def test_a_creation_without_address_or_id_counts_as_unknown(
     server: ScriptedServer, client: Client, missing: str
 ) -> None:
     server.answer_headers[missing] = ""
-    with pytest.raises(failures.CreationUnknown):
+    with pytest.raises(failures.CreationUnknown) as caught:
         create(client)
+    assert caught.value.message == "Stream created an upload, and did not say where or under which id"
+    assert caught.value.where == WHERE
     assert len(server.uploads) == 1
 
 
@@ -114,10 +120,13 @@ def test_an_address_that_is_none_counts_as_unknown(server: ScriptedServer, clien
         create(client)
 
 
-def test_bytes_never_go_in_the_clear_where_the_api_is_encrypted() -> None:
+@pytest.mark.parametrize(
+    "location", ["https://upload.example/x", "HTTPS://upload.example/x", "/x", "http://a.example/x"]
+)
+def test_bytes_never_go_in_the_clear_where_the_api_is_encrypted(location: str) -> None:
     ask = Client(Account(ACCOUNT, Secret(TOKEN))).of_account(Exchange.CREATE, "POST", "/stream")
-    answer = Answer(201, {"stream-media-id": "abc", "location": "http://upload.example/abc"}, Notes())
-    assert tus._created(answer, ask) is None
+    answer = Answer(201, {"stream-media-id": "0" * 32, "location": location}, Notes())
+    assert (tus._created(answer, ask) is None) == location.startswith("http://")
 
 
 def test_a_creation_that_was_refused_for_its_rate_is_repeated(
@@ -193,14 +202,28 @@ def test_an_empty_value_is_a_key_alone() -> None:
 def test_metadata_that_no_server_takes_is_refused_with_a_hint(server: ScriptedServer, client: Client) -> None:
     with pytest.raises(failures.Refused) as caught:
         create(client, {"name": "x" * 9_000})
-    assert caught.value.hint
+    assert re.fullmatch(r"the metadata of the video is too long to be sent \(12,\d{3} bytes\)", caught.value.message)
+    assert caught.value.hint == "shorten the titles of the course and the lesson"
     assert server.journal == []
+
+
+def test_metadata_may_take_eight_thousand_bytes() -> None:
+    assert len(tus.encoded({"key": "x" * 5_997})) == 8_000
+    with pytest.raises(failures.Refused):
+        tus.encoded({"key": "x" * 5_998})
 
 
 def test_a_file_over_the_limit_is_refused_before_any_request(server: ScriptedServer, client: Client) -> None:
-    with pytest.raises(failures.TooLarge):
+    with pytest.raises(failures.TooLarge, match=r"^a file of 32,212,254,721 bytes is more than Stream takes$"):
         Uploads(client).create(30 * 2**30 + 1, METADATA, seconds=1)
     assert server.journal == []
+
+
+def test_whatever_is_within_the_limits_is_left_to_stream(server: ScriptedServer, client: Client) -> None:
+    for size, creator in ((1, "x"), (30 * 2**30, "x" * 64)):
+        created = Uploads(client).create(size, METADATA, seconds=1, creator=creator)
+        assert server.uploads[created.uid].length == size
+        assert server.journal[-1].headers["upload-creator"] == creator
 
 
 @pytest.mark.parametrize(
@@ -209,7 +232,8 @@ def test_a_file_over_the_limit_is_refused_before_any_request(server: ScriptedSer
 def test_numbers_and_creators_that_make_no_sense_are_refused(
     client: Client, size: int, seconds: int, creator: str | None
 ) -> None:
-    with pytest.raises(ValueError, match=r"an upload has|a creator has"):
+    told = "^(an upload has at least one byte and lasts at least one second|a creator has 1 to 64 ASCII characters)$"
+    with pytest.raises(ValueError, match=told):
         Uploads(client).create(size, METADATA, seconds=seconds, creator=creator)
 
 

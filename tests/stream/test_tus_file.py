@@ -42,6 +42,20 @@ def test_a_file_touched_while_it_is_sent_never_arrives_whole(
     assert len(server.asked("PATCH")) <= 2
 
 
+def test_a_file_touched_before_the_last_few_bytes_never_arrives_whole(
+    server: ScriptedServer, client: Client, make_file: Send
+) -> None:
+    artefact = make_file(CHUNK + 100)
+    created = Uploads(client).create(artefact.size, {"name": "x"}, seconds=10)
+
+    def touch(_: int) -> None:
+        os.utime(artefact.path, ns=(1, 1))
+
+    with pytest.raises(failures.FileChanged):
+        Uploads(client).send(created.url, artefact, offset=0, chunk_size=CHUNK, on_acknowledged=touch)
+    assert arrived(server, created).offset < artefact.size
+
+
 def test_a_file_cut_short_while_it_is_sent_is_noticed(
     server: ScriptedServer, client: Client, created: Created, artefact: Artefact
 ) -> None:

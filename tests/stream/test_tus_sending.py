@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,9 @@ from curri.errors import StreamUnavailable
 from curri.stream import failures
 from curri.stream.account import Account
 from curri.stream.artefact import Artefact
-from curri.stream.client import Client
+from curri.stream.client import Client, Exchange
+from curri.stream.pause import Stop, Stopped
+from curri.stream.retry import Patience
 from curri.stream.secret import Secret
 from curri.stream.tus import Created, Sent, Uploads
 
@@ -48,6 +51,15 @@ def test_each_acknowledged_offset_is_told_before_the_next_chunk_is_sent(
         on_acknowledged=lambda offset: told.append((offset, len(server.asked("PATCH")))),
     )
     assert told == [(CHUNK, 1), (2 * CHUNK, 2), (SIZE, 3)]
+
+
+def test_an_offset_that_is_known_already_is_not_told_again(
+    server: ScriptedServer, client: Client, created: Created, artefact: Artefact
+) -> None:
+    server.script("PATCH", "none ok none ok")
+    told: list[int] = []
+    Uploads(client).send(created.url, artefact, offset=0, chunk_size=CHUNK, on_acknowledged=told.append)
+    assert told == [CHUNK, 2 * CHUNK, SIZE]
 
 
 def test_a_small_file_goes_as_one_chunk(server: ScriptedServer, client: Client, make_file: Send) -> None:
@@ -133,9 +145,23 @@ def test_a_server_that_takes_nothing_is_not_asked_for_ever(
     server: ScriptedServer, client: Client, created: Created, artefact: Artefact
 ) -> None:
     server.script("PATCH", "ok " + "none " * 20)
-    with pytest.raises(failures.NothingTaken):
+    with pytest.raises(failures.NothingTaken) as caught:
         send(client, created, artefact)
+    assert caught.value.message == "Stream took no byte of a chunk"
+    assert str(caught.value.where).startswith("PATCH upload at ")
     assert len(server.asked("PATCH")) == 1 + client.conduct.patience.attempts
+
+
+def test_a_server_that_claims_more_and_more_is_given_up(
+    server: ScriptedServer, client: Client, make_file: Send
+) -> None:
+    created = Uploads(client).create(10, {"name": "x"}, seconds=1)
+    server.script("PATCH", "lie " * 20)
+    with pytest.raises(failures.Conflict) as caught:
+        send(client, created, make_file(10))
+    assert caught.value.message == "Stream holds 20 bytes of 10 that were sent"
+    assert str(caught.value.where).startswith("PATCH upload at ")
+    assert len(server.asked("PATCH")) == client.conduct.patience.attempts
 
 
 def test_an_answer_without_an_offset_is_followed_by_asking(
@@ -145,6 +171,16 @@ def test_an_answer_without_an_offset_is_followed_by_asking(
     send(client, created, artefact)
     assert_whole(server, created, artefact)
     assert [request.method for request in server.journal[1:]] == ["PATCH", "HEAD"] * 3
+
+
+def test_a_server_that_never_says_what_it_holds_is_given_up(
+    server: ScriptedServer, client: Client, created: Created, artefact: Artefact
+) -> None:
+    server.offset_header = False
+    server.script("PATCH", "none " * 20)
+    with pytest.raises(failures.Garbled) as caught:
+        send(client, created, artefact)
+    assert str(caught.value.where).startswith("PATCH upload at ")
 
 
 def test_a_failure_after_the_last_byte_is_no_reason_to_send_it_again(
@@ -261,6 +297,27 @@ def test_a_file_too_large_is_told_as_such_once_chunks_cannot_shrink(
     assert len(server.asked("PATCH")) == 3
 
 
+def test_a_chunk_of_the_smallest_size_that_is_too_large_is_not_sent_again(
+    server: ScriptedServer, client: Client, created: Created, artefact: Artefact
+) -> None:
+    server.script("PATCH", "ok 413 ok")
+    with pytest.raises(failures.TooLarge):
+        send(client, created, artefact)
+    assert len(server.asked("PATCH")) == 2
+
+
+def test_a_chunk_that_was_too_large_to_the_last_is_told_with_the_answer(
+    server: ScriptedServer, account: Account, clock: FakeClock, artefact: Artefact
+) -> None:
+    server.script("PATCH", "413 " * 20)
+    conduct = replace(conduct_of(clock), patience=Patience(attempts=2))
+    with Client(account, conduct=conduct) as client:
+        created = Uploads(client).create(SIZE, {"name": "x"}, seconds=10)
+        with pytest.raises(failures.SlowChunk, match=r"^Stream answered 413$") as caught:
+            send(client, created, artefact, 200 * MIB)
+    assert str(caught.value.where).startswith("PATCH upload at ")
+
+
 @pytest.mark.parametrize(
     ("word", "error"),
     [
@@ -293,36 +350,89 @@ def test_a_forbidden_upload_is_told_from_a_bad_token(
 ) -> None:
     server.routes["GET", "/stream"] = lambda _: (200, envelope([]))
     server.script("PATCH", word)
-    with pytest.raises(failures.UploadForbidden):
+    with pytest.raises(failures.UploadForbidden) as caught:
         send(client, created, artefact)
+    assert caught.value.message == f"Stream answered {word}"
+    assert str(caught.value.where).startswith("PATCH upload at ")
+    assert [request.path.rpartition("/")[2] for request in server.asked("GET")] == ["stream?limit=1"]
     server.script("PATCH", word)
     server.script("GET", "403:10000")
     with pytest.raises(failures.Credentials):
         send(client, created, artefact)
 
 
+def test_the_token_is_tried_as_any_other_exchange_and_not_after_a_stop(
+    server: ScriptedServer, account: Account, clock: FakeClock, artefact: Artefact
+) -> None:
+    server.routes["GET", "/stream"] = lambda _: (200, envelope([]))
+    server.script("PATCH", "403 403")
+    stop = Stop()
+    seen: list[Exchange] = []
+    with Client(account, conduct=conduct_of(clock), on_exchange=seen.append) as client:
+        created = Uploads(client).create(SIZE, {"name": "x"}, seconds=10)
+        with pytest.raises(failures.UploadForbidden):
+            Uploads(client).send(created.url, artefact, stop=stop)
+        assert seen == [Exchange.CREATE, Exchange.OFFSET, Exchange.SEND, Exchange.VERIFY]
+    stopping = Client(account, conduct=conduct_of(clock), on_exchange=lambda _: stop.finish())
+    with stopping as client, pytest.raises(Stopped):
+        Uploads(client).send(created.url, artefact, offset=0, stop=stop)
+    assert (len(server.asked("PATCH")), len(server.asked("GET"))) == (2, 1)
+
+
 def test_an_upload_for_a_file_of_another_size_gets_no_byte(
     server: ScriptedServer, client: Client, created: Created, make_file: Send
 ) -> None:
-    with pytest.raises(failures.WrongUpload):
+    with pytest.raises(failures.WrongUpload) as caught:
         Uploads(client).send(created.url, make_file(SIZE - 1), chunk_size=CHUNK)
+    assert caught.value.message == f"the upload is for a file of {SIZE} bytes, not {SIZE - 1}"
+    assert str(caught.value.where).startswith("HEAD upload at 127.0.0.1")
     assert server.asked("PATCH") == []
 
 
-def test_an_offset_beyond_what_was_sent_is_not_believed(
+def test_where_an_upload_stands_is_asked_for_by_the_rules_of_tus(
+    server: ScriptedServer, client: Client, created: Created
+) -> None:
+    assert Uploads(client).offset(created.url, size=SIZE) == 0
+    (asked,) = server.asked("HEAD")
+    assert asked.headers["tus-resumable"] == "1.0.0"
+
+
+def test_an_upload_whose_size_stream_does_not_tell_is_taken_for_the_right_one(
+    server: ScriptedServer, client: Client, created: Created
+) -> None:
+    server.length_header = False
+    arrived(server, created).offset = CHUNK
+    assert Uploads(client).offset(created.url, size=SIZE) == CHUNK
+
+
+def test_nobody_is_asked_once_a_stop_was_asked_for(
     server: ScriptedServer, client: Client, created: Created, artefact: Artefact
 ) -> None:
-    arrived(server, created).length = SIZE
-    server.answer_headers["Upload-Offset"] = str(SIZE + 1)
+    stop = Stop(client.stop)
+    stop.finish()
+    with pytest.raises(Stopped):
+        Uploads(client).offset(created.url, size=SIZE, stop=stop)
+    with pytest.raises(Stopped):
+        Uploads(client).send(created.url, artefact, stop=stop)
+    assert server.asked("HEAD", "PATCH") == []
+
+
+@pytest.mark.parametrize("offset", [SIZE + 1, 10**19 - 1])
+def test_an_offset_beyond_what_was_sent_is_not_believed(
+    server: ScriptedServer, client: Client, created: Created, offset: int
+) -> None:
+    server.answer_headers["Upload-Offset"] = str(offset)
     with pytest.raises(failures.WrongUpload):
         Uploads(client).offset(created.url, size=SIZE)
 
 
-@pytest.mark.parametrize("text", ["", "-1", "1e3", "0x10", "१२", "9" * 3 + " 1"])
+@pytest.mark.parametrize("text", ["", "-1", "1e3", "0x10", "१२", "9" * 3 + " 1", "9" * 20])
 def test_an_offset_that_is_no_number_is_asked_for_again(
     server: ScriptedServer, client: Client, created: Created, text: str
 ) -> None:
     server.answer_headers["Upload-Offset"] = text.encode().decode("latin-1")
-    with pytest.raises(failures.Garbled):
+    with pytest.raises(failures.Garbled) as caught:
         Uploads(client).offset(created.url, size=SIZE)
+    assert caught.value.message == "Stream did not say how many bytes it holds"
+    assert str(caught.value.where).startswith("HEAD upload at 127.0.0.1")
     assert len(server.asked("HEAD")) == client.conduct.patience.attempts

@@ -32,6 +32,10 @@ class Films:
         """Return a video of a second that is worth encoding."""
         return _filled(self.clips("heavy.mp4").read_bytes(), number, 0)
 
+    def long(self) -> bytes:
+        """Return a video of ten seconds that is worth encoding."""
+        return self.clips("long.mp4").read_bytes()
+
     def cut(self) -> bytes:
         """Return the first half of a video."""
         return self.clips("half-of-plain.mp4").read_bytes()

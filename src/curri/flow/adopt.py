@@ -14,8 +14,9 @@ from curri.flow.jobs import Item, titles
 from curri.flow.ledger import Report
 from curri.flow.preflight import Credentials
 from curri.media.probe import Probed, probe
-from curri.model import Held, Inventory, RecordedVideo, Result
+from curri.model import Held, RecordedVideo, Result
 from curri.plan.adoption import Adoption, by_looks, by_metadata, candidates
+from curri.plan.lost import spoken_for, unlinked
 from curri.plan.status import facts
 from curri.plan.text import printable
 from curri.plan.uploads import Selection, select
@@ -57,14 +58,13 @@ def run(
         every = uploads.read(connection)
         known = inventory.read(connection)
     chosen = select(every, Selection(options.courses))
-    alone = [video for video in chosen if not video.links and not any(upload.is_open for upload in video.uploads)]
+    alone = unlinked(chosen)
     counts: Counter[str] = Counter(videos=len(chosen), without=len(alone))
     if not alone:
-        choose(())
         return Report(ExitCode.OK, _counts(counts))
     with Client(account) as client:
         listing = Videos(client).listing()
-    found = _match(alone, candidates(listing, _named(known)), titles(every))
+    found = _match(alone, candidates(listing, spoken_for(known)), titles(every))
     counts["found"] = len({each.video.id for each in found})
     wanted = _by_component(choose(found))
     counts["left"] = len(alone) - len(wanted)
@@ -82,12 +82,6 @@ def run(
             entry.counts = _counts(counts)
         entry.ended(ExitCode.OK, entry.counts)
     return Report(ExitCode.OK, entry.counts, entry.run_id)
-
-
-def _named(known: Inventory) -> set[str]:
-    """Return the videos that are spoken for: linked in any state, or of an upload that did not end in a link."""
-    attempts = (each for each in known.attempts if each.state != "linked" and not each.kept)
-    return {link.uid for link in known.links} | {each.uid for each in attempts if each.uid is not None}
 
 
 def _match(alone: Sequence[RecordedVideo], found: Sequence[Held], called: Mapping[str, str]) -> list[Adoption]:

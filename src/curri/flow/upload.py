@@ -10,7 +10,7 @@ from pathlib import Path
 from curri.catalog import uploads
 from curri.catalog.database import Database
 from curri.errors import ConfigError, CurriError, ExitCode, StreamError, ToolError
-from curri.flow import ledger, preflight, relink, sync
+from curri.flow import ledger, preflight, relink, sync, unlinked
 from curri.flow.ceiling import Ceiling
 from curri.flow.jobs import Item, Job, decided_again, gather, limited, titles
 from curri.flow.pipeline import Pipeline
@@ -113,7 +113,7 @@ def run(
     tally = _Tally(on_item)
     every, due = _due(database, options, tally)
     if options.dry_run:
-        return _dry_run(every, due, options, means, tally)
+        return _dry_run(database, every, due, options, means, tally)
     if not due and not (options.wait and tally.processing):
         return _report(tally, None)
     account = means.credentials.account()
@@ -127,6 +127,10 @@ def run(
         try:
             database.announce(entry.run_id)
             videos.verify()
+            already = unlinked.already(database, videos, every, [video for video, _ in due])
+            for item in already.values():
+                tally.add(item)
+            due = [each for each in due if each[0].id not in already]
             due = relink.run(database, videos, due, titles(every), tally.add)
             plan = _plan(every, due, options, means, tally, stop)
             tally.left = plan.left
@@ -218,6 +222,7 @@ def _plan(
 
 
 def _dry_run(
+    database: Database,
     every: Sequence[RecordedVideo],
     due: Sequence[tuple[RecordedVideo, Judgement]],
     options: Options,
@@ -235,6 +240,10 @@ def _dry_run(
             with Client(means.credentials.account()) as client:
                 videos = Videos(client)
                 videos.verify()
+                already = unlinked.already(database, videos, every, [job.video for job in jobs])
+                for item in already.values():
+                    tally.add(item)
+                jobs = [job for job in jobs if job.video.id not in already]
                 preflight.stream(jobs, videos, Ceiling(videos))
     except (ConfigError, StreamError, ToolError) as error:
         problem = error

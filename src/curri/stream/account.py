@@ -32,11 +32,13 @@ class Account:
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.account_id):
             raise failure(WrongAccount, "the account id is missing or not one that Cloudflare gives")
-        if not _may_be_token(self.token.reveal()):
-            raise failure(Credentials, "the API token is empty, or holds blanks or characters no token has")
+        if (fault := _fault(self.token.reveal())) is not None:
+            raise failure(Credentials, f"the API token {fault}")
         host = host_of(self.base)
-        if host is None or "?" in self.base or "#" in self.base or "@" in self.base:
+        if host is None:
             raise failure(BadAddress, "the address of the API is not one of http or https", where=shown(self.base))
+        if "?" in self.base or "#" in self.base or "@" in self.base:
+            raise failure(BadAddress, "the address of the API may hold no user, `?` or `#`", where=shown(self.base))
         if _at_cloudflare(host) and not self.base.lower().startswith("https://"):
             raise ConfigError("the token would travel in the clear", where=shown(self.base), hint="use https")
 
@@ -63,9 +65,19 @@ class Account:
         return secure and _at_cloudflare(host)
 
 
-def _may_be_token(text: str) -> bool:
-    """Refuses a line break from a file, or "Bearer " copied along: httpx would quote the bad header."""
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+def _fault(text: str) -> str | None:
+    """What is wrong with a token, without a part of it; None if nothing is. httpx would quote a bad header."""
+    if not text.strip():
+        return "is empty"
+    if text.startswith("\ufeff"):
+        return "begins with a byte order mark, which an editor has put before it"
+    if text.strip() != text:
+        return "has blanks or a line break around it"
+    if text.lower().startswith(("bearer ", "bearer:", "authorization:")):
+        return "begins with `Bearer`: give what stands behind it, alone"
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return "holds blanks or characters that no token has"
+    return None
 
 
 def host_of(url: str) -> str | None:

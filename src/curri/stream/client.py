@@ -17,11 +17,11 @@ import httpx
 from curri import __version__
 from curri.errors import CurriError
 from curri.stream import failures, notes, wire
-from curri.stream.account import Account, shown
+from curri.stream.account import PUBLIC, Account, shown
 from curri.stream.budget import Bandwidth, Budget
 from curri.stream.notes import Notes
 from curri.stream.pause import Clock, Stop, stopped
-from curri.stream.retry import Attempts, Patience
+from curri.stream.retry import Attempts, Patience, passing
 from curri.stream.secret import Secret
 from curri.stream.watchdog import Guard, Watchdog
 from curri.stream.wire import Timeouts, Wire
@@ -98,9 +98,9 @@ class Conduct:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
     @classmethod
-    def usual(cls, *, bytes_per_second: int | None = None, clock: Clock | None = None) -> Conduct:
+    def usual(cls, *, bytes_per_second: int | None = None) -> Conduct:
         """Cloudflare's documented limits, and a limit on sending where one is wanted."""
-        clock = clock or Clock()
+        clock = Clock()
         return cls(Budget(clock), Bandwidth(clock, bytes_per_second), clock)
 
 
@@ -167,12 +167,9 @@ class Client:
         stop = stop or self.stop
         return self.attempts(stop)(lambda: self.exchange(ask, stop))
 
-    def attempts(self, stop: Stop, *, again: Callable[[BaseException], bool] | None = None) -> Attempts:
-        """A fresh count of tries, by this client's patience."""
-        conduct = self.conduct
-        if again is None:
-            return Attempts(conduct.patience, conduct.clock, stop)
-        return Attempts(conduct.patience, conduct.clock, stop, again=again)
+    def attempts(self, stop: Stop, *, again: Callable[[BaseException], bool] = passing) -> Attempts:
+        """A fresh count of tries, by this client's patience; `again` says which failures are worth another."""
+        return Attempts(self.conduct.patience, self.conduct.clock, stop, again=again)
 
     def exchange(self, ask: Ask, stop: Stop | None = None) -> Answer:
         """Make one request, once. Raises the errors of failures.py, ConfigError for credentials, and Stopped.
@@ -190,8 +187,14 @@ class Client:
         if self._on_exchange is not None:
             self._on_exchange(ask.kind)
         if isinstance(outcome, CurriError):
-            raise outcome
+            raise self.blamed(outcome)
         return outcome
+
+    def blamed(self, error: CurriError) -> CurriError:
+        """Let the hint of an error say that the address may be wrong, where it is not Cloudflare's own."""
+        if self.account.base != PUBLIC and isinstance(error, (failures.Unreachable, failures.WrongAccount)):
+            error.hint = f"check CURRI_STREAM_URL ({shown(self.account.base)}); or {error.hint}"
+        return error
 
     def _outcome(self, ask: Ask, stop: Stop) -> Answer | CurriError:
         """The answer, or what went wrong, settled with the budget."""

@@ -45,6 +45,9 @@ PERMISSION_HINT: Final = (
     "make a token with the permission Account > Stream > Edit for this account, and put it in "
     "CLOUDFLARE_API_TOKEN (or its file in CLOUDFLARE_API_TOKEN_FILE)"
 )
+ACCOUNT_HINT: Final = (
+    "CLOUDFLARE_ACCOUNT_ID is the 32-digit id in the address of the dashboard: dash.cloudflare.com/<account id>"
+)
 
 
 class Told(CurriError):
@@ -194,7 +197,7 @@ class Credentials(Told, ConfigError):
 class WrongAccount(Told, ConfigError):
     """The account id is unknown to Cloudflare."""
 
-    advice = "CLOUDFLARE_ACCOUNT_ID is the 32-digit id in the address of the dashboard: dash.cloudflare.com/<id>"
+    advice = ACCOUNT_HINT
 
 
 class BadAddress(Told, ConfigError):

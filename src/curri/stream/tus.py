@@ -165,9 +165,7 @@ class Uploads:
         ask = replace(self._client.at_upload(Exchange.OFFSET, "HEAD", url), headers=VERSION)
         answer = self.exchange(ask, stop)
         length = answer.headers.get("upload-length", str(size)).strip()
-        offset = _number(answer.headers.get("upload-offset"))
-        if offset is None:
-            raise failures.failure(failures.Garbled, "Stream did not say how many bytes it holds", where=ask.what)
+        offset = _offset(answer, ask)
         if length != str(size) or offset > size:
             raise failures.failure(
                 failures.WrongUpload, f"the upload is for a file of {length} bytes, not {size}", where=ask.what
@@ -209,8 +207,8 @@ class Uploads:
         the same; WrongUpload; QuotaExceeded, TooManyProcessing or Refused as Stream says; StreamUnavailable when
         patience is over; ConfigError. After any of them the upload stands where it stood, and a later call goes on.
         """
-        sending = _Sending(self, self._client, url, artefact, chunks.checked(chunk_size))
-        sending.stop = stop or self._client.stop
+        stop = stop or self._client.stop
+        sending = _Sending(self, self._client, url, artefact, chunks.checked(chunk_size), stop)
         sending.on_acknowledged = on_acknowledged
         return sending.run(offset)
 
@@ -234,17 +232,16 @@ def _created(answer: Answer, ask: Ask) -> Created | None:
 class _Sending:
     """One call of `send`."""
 
-    def __init__(self, uploads: Uploads, client: Client, url: Secret, artefact: Artefact, chunk_size: int) -> None:
+    def __init__(
+        self, uploads: Uploads, client: Client, url: Secret, artefact: Artefact, chunk_size: int, stop: Stop
+    ) -> None:
         self._uploads = uploads
         self._client = client
         self._url = url
         self._artefact = artefact
         self._chunk_size = chunk_size
-        self.stop = client.stop
+        self.stop = stop
         self.on_acknowledged: Callable[[int], None] | None = None
-        self._offset: int | None = None  # None: not known, ask
-        self._best: int | None = None  # the largest offset that Stream has named
-        self._told: int | None = None
         self._stuck = 0  # failed chunks since bytes got through
         self._bytes_sent = 0
         self._resumed_at = 0
@@ -252,7 +249,9 @@ class _Sending:
     def run(self, offset: int | None) -> Sent:
         if offset is not None and not 0 <= offset < self._artefact.size:
             offset = None  # that all is there must have been seen, not said
-        self._offset = self._best = self._told = offset
+        self._offset = offset  # None: not known, ask
+        self._best = offset  # the largest that Stream has named
+        self._told = offset
         self._attempts = self._client.attempts(self.stop, again=_passing_here)
         try:
             with self._artefact.opened() as opened:
@@ -303,9 +302,7 @@ class _Sending:
             if self._stuck > 1:
                 self._chunk_size = chunks.smaller(self._chunk_size)
             raise
-        stands = _number(answer.headers.get("upload-offset"))
-        if stands is None:
-            raise failures.failure(failures.Garbled, "Stream did not say how many bytes it holds", where=ask.what)
+        stands = _offset(answer, ask)
         if stands > end:
             raise failures.failure(
                 failures.Conflict, f"Stream holds {stands} bytes of {end} that were sent", where=ask.what
@@ -354,6 +351,14 @@ def _had_no_effect(failure: BaseException) -> bool:
 def _passing_here(failure: BaseException) -> bool:
     """In the middle of an upload a conflict passes too: the offset is asked for, and sending goes on from there."""
     return passing(failure) or isinstance(failure, failures.Conflict)
+
+
+def _offset(answer: Answer, ask: Ask) -> int:
+    """How many bytes Stream holds, by its answer. Raises Garbled if that is not said."""
+    offset = _number(answer.headers.get("upload-offset"))
+    if offset is None:
+        raise failures.failure(failures.Garbled, "Stream did not say how many bytes it holds", where=ask.what)
+    return offset
 
 
 def _number(text: str | None) -> int | None:

@@ -181,7 +181,8 @@ class Videos:
         except failures.Credentials as refused:
             refusal = refused
         except failures.NotFound as missing:
-            raise failures.failure(failures.WrongAccount, missing.message, where=missing.where) from missing
+            wrong = failures.failure(failures.WrongAccount, missing.message, where=missing.where)
+            raise self._client.blamed(wrong) from missing
         else:
             return
         if self._active():

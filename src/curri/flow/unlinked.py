@@ -1,0 +1,40 @@
+"""Videos that are on Stream already though nothing in the catalog says so: after a catalog was lost, for instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from curri.catalog import inventory
+from curri.catalog.database import Database
+from curri.flow.jobs import Item
+from curri.model import RecordedVideo, Result
+from curri.plan.lost import already_there
+from curri.plan.text import printable
+from curri.stream.videos import Videos
+
+
+def already(
+    database: Database, videos: Videos, every: Sequence[RecordedVideo], due: Sequence[RecordedVideo]
+) -> dict[str, Item]:
+    """Return what must not be sent, by component: Stream has it, by the same evidence that `curri adopt --yes` takes.
+
+    Stream is only asked (one call for each 1,000 videos) while the catalog links no video at all: then it is new, or
+    was lost. Raises what stream and catalog raise.
+    """
+    if not due or any(video.links for video in every):
+        return {}
+    with database.snapshot() as connection:
+        known = inventory.read(connection)
+    if known.links:
+        return {}
+    there = already_there(due, videos.listing(), known)
+    return {
+        video.id: Item(
+            printable(video.place),
+            Result.BLOCKED,
+            f"on Stream already ({there[video.id]}), and nothing in the catalog links it: `curri adopt` does",
+            uid=there[video.id],
+        )
+        for video in due
+        if video.id in there
+    }

@@ -1,4 +1,5 @@
-# Two commands are enough: `make demo` and `make test`. Both set up everything they need in .venv, and nothing outside.
+# Two commands are enough: `make demo` and `make test`. Both set up everything they need in .venv, and nothing outside;
+# only where root runs them, PostgreSQL and its data lie in /var/lib/curri, as it refuses to work as root.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test foreign foreign-tools check docs bench crash-matrix long-run verify-live ci clean
+.PHONY: help install demo test foreign foreign-tools check docs bench crash-matrix mutants long-run verify-live ci clean
 
 help: ## show this list
 	@echo "curri: make targets"
@@ -42,9 +43,11 @@ check: $(STAMP) ## style, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-docs: $(STAMP) ## write docs/commands.md from the commands themselves
+docs: $(STAMP) ## write docs/commands.md from the commands themselves, docs/schema.md from a database
 	@$(BIN)/python scripts/commands_md.py > docs/commands.md.new
+	@$(BIN)/python scripts/schema_md.py > docs/schema.md.new
 	@mv docs/commands.md.new docs/commands.md
+	@mv docs/schema.md.new docs/schema.md
 
 bench: $(STAMP) ## measure against the floor of this machine and print the table of docs/performance.md
 	@$(BIN)/python benchmarks/bench.py
@@ -55,10 +58,17 @@ crash-matrix: $(STAMP) ## kill an upload at every point, run it again, and print
 long-run: $(STAMP) ## upload 2,000 lessons while requests fail and runs are killed; prints a table of docs/reliability.md
 	@$(BIN)/python scripts/long_run.py $(ARGS)
 
+mutants: $(STAMP) ## change the code in small ways and count what no test notices, place by place (up to an hour)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[mutants]'
+	@$(BIN)/python scripts/mutants.py $(ARGS)
+
 verify-live: $(STAMP) ## check what is not documented against a real account (needs a token; asks first)
 	@$(BIN)/python scripts/verify_live.py $(ARGS)
 
 ci: check foreign-tools test ## what CI runs
 
 clean: ## remove what make made here
+	@# As root the demo's database lies outside of .demo.
+	@if [ -d .demo/home ] && [ -x $(BIN)/python ]; then $(BIN)/python -c 'import pathlib, shutil; from curri.catalog.embedded \
+		import place; shutil.rmtree(place(pathlib.Path(".demo/home")), ignore_errors=True)'; fi
 	rm -rf $(VENV) .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist tests/foreign/node_modules

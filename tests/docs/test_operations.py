@@ -20,33 +20,12 @@ from monitoring.exposition import gathered
 from monitoring.receiver import Receiver
 from upload.site import Site
 
+from .crontabs import as_cron, crontab
 from .pages import TOP, blocks
 
 PAGE = TOP / "docs/operations.md"
-FIELD = r"(?:\*|[0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)(?:/[0-9]+)?"
-JOB = re.compile(rf"((?:{FIELD}\s+){{5}})(\S.*)")
 LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 SECONDS = 60
-
-
-def crontab() -> tuple[dict[str, str], list[tuple[list[str], str]]]:
-    """Return variables and jobs (fields, command) by cron's own rules; fails for what cron would not take."""
-    (table,) = blocks(PAGE, "crontab")
-    variables: dict[str, str] = {}
-    jobs: list[tuple[list[str], str]] = []
-    for line in table.splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if found := re.fullmatch(r"([A-Za-z_]+)\s*=\s*(.*)", line):
-            assert not jobs, "a variable counts for the jobs below it only"
-            variables[found[1]] = found[2].strip("\"'")
-            continue
-        job = JOB.fullmatch(line)
-        assert job, line
-        assert "%" not in job[2].replace("\\%", ""), "cron takes it for a new line"
-        assert len(line) < 998
-        jobs.append((job[1].split(), job[2]))
-    return variables, jobs
 
 
 def environment_file() -> str:
@@ -99,26 +78,9 @@ class Host:
         return text
 
     def cron(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as cron does: by its shell, with next to no environment, in the home folder."""
-        variables, _ = crontab()
-        given = {
-            "HOME": str(self.home),
-            "LOGNAME": "curri",
-            "USER": "curri",
-            "SHELL": "/bin/sh",
-            "PATH": "/usr/bin:/bin",
-        }
-        environment = {**given, **{name: self.at(value) for name, value in variables.items()}}
-        return subprocess.run(
-            [environment["SHELL"], "-c", self.at(command)],
-            env=environment,
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        """Run a command as cron does."""
+        variables, _ = crontab(PAGE)
+        return as_cron(self.at(command), {name: self.at(value) for name, value in variables.items()}, self.home)
 
 
 @pytest.fixture
@@ -130,7 +92,7 @@ def host(three: Site, receiver: Receiver) -> Host:
 
 
 def test_the_crontab_has_every_job_and_times_that_there_are() -> None:
-    _, jobs = crontab()
+    _, jobs = crontab(PAGE)
     assert [re.search(r"\bcurri ([a-z-]+)", command)[1] for _, command in jobs] == [  # type: ignore[index]
         "import",
         "upload",
@@ -145,7 +107,7 @@ def test_the_crontab_has_every_job_and_times_that_there_are() -> None:
 
 def test_every_line_of_the_crontab_does_its_work_and_is_quiet(host: Host, three: Site, receiver: Receiver) -> None:
     """Twice: the second time there is nothing to do, and no mail either."""
-    _, jobs = crontab()
+    _, jobs = crontab(PAGE)
     for number in (1, 2):
         for _, command in jobs:
             done = host.cron(command)
@@ -157,7 +119,7 @@ def test_every_line_of_the_crontab_does_its_work_and_is_quiet(host: Host, three:
 
 
 def test_a_line_of_the_crontab_that_fails_leaves_mail_and_tells_so(host: Host, three: Site, receiver: Receiver) -> None:
-    _, jobs = crontab()
+    _, jobs = crontab(PAGE)
     command = next(command for _, command in jobs if "curri upload" in command)
     three.box.faults()
     (host.top / "etc/token").write_text("wr0ng\n")
@@ -274,6 +236,6 @@ def test_the_commands_that_the_page_says_are_minded_are() -> None:
 
 
 def test_no_secret_stands_in_a_line_that_others_can_read() -> None:
-    _, jobs = crontab()
+    _, jobs = crontab(PAGE)
     for line in [*(command for _, command in jobs), *units().values()]:
         assert not re.search(r"PASSWORD|TOKEN=|PING_URL=|DATABASE_URL=|://", line)

@@ -79,7 +79,7 @@ def test_no_ffmpeg_at_all_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="ffmpeg was not found") as caught:
         tools.find(search_path=str(tmp_path))
     assert caught.value.exit_code is ExitCode.TOOL
-    assert "curri[embedded]" in str(caught.value.hint)
+    assert ".[embedded]" in str(caught.value.hint)
 
 
 @pytest.mark.usefixtures("nothing_bundled")

@@ -73,7 +73,7 @@ def test_an_error_inside_the_sandbox_is_raised_where_it_is_used(
 
 def test_a_temporary_folder_goes_with_the_sandbox() -> None:
     with Sandbox() as box:
-        folder = box.file("x").parent.parent
+        folder = box.file("0" * 32).parent.parent
         assert folder.is_dir()
     assert not folder.exists()
 
@@ -226,7 +226,7 @@ _SERVING = """
 import sys
 from pathlib import Path
 from curri.sandbox import SandboxSettings, serve
-serve(SandboxSettings(), lambda box: sys.stdout.write(f"{box.url} {box.file('x').parent.parent}\\n") and sys.stdout.flush())
+serve(SandboxSettings(), lambda box: sys.stdout.write(f"{box.url} {box.file('0' * 32).parent.parent}\\n") and sys.stdout.flush())
 sys.stdout.write("ended\\n")
 """
 

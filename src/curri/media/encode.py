@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from curri.media.verify import Fault, Refusal, check
 PART = ".part"
 """The end of the name of a file that is being made; the ignore rules of the tree know it too."""
 
-_ENOSPC_EXITS = frozenset({256 - errno.ENOSPC, 256 - errno.EDQUOT})
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No more can be written: the disk, the quota, or the size that a file may have (ulimit -f) is used up."""
+_FULL_EXITS = frozenset({*(256 - number for number in _FULL), -signal.SIGXFSZ})
 """Newer versions of ffmpeg leave with the low byte of the negative error number (228, seen with 9.0), older with 1."""
-_ENOSPC_WORDS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+_FULL_WORDS = tuple(map(os.strerror, _FULL))
 """Only a better message hangs on this text: the encode has failed anyway."""
 
 
@@ -138,7 +141,7 @@ def _run(
         raise EncodeFailed(Failure.HUNG, message, where=str(source), hint=hint) from hung
     if finished.exit_code == 0:
         return finished.seconds
-    if finished.exit_code in _ENOSPC_EXITS or any(words in finished.complaints for words in _ENOSPC_WORDS):
+    if finished.exit_code in _FULL_EXITS or any(words in finished.complaints for words in _FULL_WORDS):
         raise disk_full(part.parent)
     ended = f"signal {-finished.exit_code}" if finished.exit_code < 0 else f"exit code {finished.exit_code}"
     raise EncodeFailed(Failure.FAILED, f"ffmpeg failed ({ended}): {finished.last_lines}", where=str(source))
@@ -146,13 +149,16 @@ def _run(
 
 def disk_full(folder: Path) -> EncodeFailed:
     """The error for a disk without space for what is made in `folder`."""
-    hint = "free some space there, or set another folder for encoded videos, and run the same command again"
+    hint = (
+        "free some space there (or lift the limit on files, `ulimit -f`), or let CURRI_HOME be on another disk,"
+        " and run the same command again"
+    )
     return EncodeFailed(Failure.DISK_FULL, "there is no space left for encoded videos", where=str(folder), hint=hint)
 
 
 def unwritable(error: OSError, path: Path) -> EncodeFailed:
     """The error for a file that cannot be made at `path`."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in _FULL:
         return disk_full(path.parent)
     message = f"the encoded video cannot be made: {error.strerror or error}"
     return EncodeFailed(Failure.FAILED, message, where=str(error.filename or path.parent))

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+"""Through a link, `write` would replace what somebody else's file holds."""
+
 
 class FileLock:
     """A lock on an open file. Not inherited by programs started meanwhile, and not shared between threads.
@@ -67,7 +70,7 @@ def locked(path: Path) -> Iterator[None]:
 def _lock(path: Path, how: int) -> FileLock:
     """Raises BlockingIOError if `how` says not to wait and somebody holds it."""
     while True:
-        lock = FileLock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        lock = FileLock(os.open(path, _FLAGS, 0o600))
         try:
             if lock.acquire(how, path):
                 return lock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
@@ -181,13 +181,19 @@ def _encoded(job: _Job, on_progress: Callable[[float], None] | None, note: str) 
     try:
         result = slot.lookup() or _make(job, slot, on_progress)
         if isinstance(result, Rendition):
-            why = job.decision.why + note
             chosen = Chosen(
-                result.path, result.sha1, result.size, result.duration, Sent.ENCODE, job.decision.reason, why
+                path=result.path,
+                sha1=result.sha1,
+                size=result.size,
+                duration=result.duration,
+                sent=Sent.ENCODE,
+                reason=job.decision.reason,
+                why=job.decision.why + note,
+                recipe=RECIPE_VERSION,
+                encode_seconds=result.encode_seconds,
+                mtime_ns=result.mtime_ns,
             )
-            seconds, mtime_ns = result.encode_seconds, result.mtime_ns
-            made = replace(chosen, recipe=RECIPE_VERSION, encode_seconds=seconds, mtime_ns=mtime_ns)
-            return Prepared(made, slot)
+            return Prepared(chosen, slot)
     except EncodeFailed as failed:
         slot.close()
         if job.decision.required or failed.failure not in (Failure.HUNG, Failure.FAILED):

@@ -20,7 +20,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ DEFAULT_BUDGET = 20_000_000_000
 SPARE_BYTES = 512 * 1024 * 1024
 """Left free on the disk beside what an encode needs: databases on the same disk stop for good when it is full."""
 
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 _OURS = re.compile(r"([0-9a-f]{40})(\.[0-9a-f]{32})?\.(mp4|json|lock|part)")
 _POLL = 0.2  # seconds between two looks at a lock that another holds
 
@@ -64,7 +65,10 @@ class Swept:
 
 
 class Cache:
-    """The encodes in one directory. Several threads and processes may use it at once."""
+    """The encodes in one directory. Several threads and processes may use it at once.
+
+    `sha1` is always 40 lower-case hex digits: anything else is a ValueError, as it could name a file elsewhere.
+    """
 
     def __init__(self, directory: Path, *, budget: int = DEFAULT_BUDGET, recipe: str = RECIPE_VERSION) -> None:
         self.directory = directory
@@ -73,21 +77,22 @@ class Cache:
 
     def open(self) -> None:
         """Make the folders, readable for their owner only. Raises ConfigError if that is not possible."""
-        try:
+        with self._usable():
             for place in (self.directory.parent, self.directory):  # one at a time: the mode is for the last one only
                 place.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.folder, self.directory / "decoded"):
                 folder.mkdir(mode=0o700, exist_ok=True)
                 folder.chmod(0o700)
-        except OSError as error:
-            message = f"the folder for encoded videos cannot be used: {error.strerror}"
-            raise ConfigError(message, where=str(self.directory)) from error
 
     def room(self) -> int:
-        """Bytes that an encode may take: what is free, and what encodes that nobody uses would free."""
-        folder = next(place for place in (self.directory, *self.directory.parents) if place.exists())
-        kept = [_size(path) for path in self.directory.glob("recipe-*/*.mp4")]
-        return shutil.disk_usage(folder).free + sum(kept)
+        """Bytes that an encode may take: what is free, and what encodes that nobody uses would free.
+
+        The folders need not be there yet. Raises ConfigError if they could not be used.
+        """
+        with self._usable():
+            place = next(folder for folder in (self.directory, *self.directory.parents) if folder.exists())
+            kept = [folder / name for folder in self._folders() for name in os.listdir(folder) if name.endswith(".mp4")]
+            return shutil.disk_usage(place).free + sum(map(_size, kept))
 
     def peek(self, sha1: str) -> Rendition | Refusal | None:
         """What is known of the encode of a source, for showing a plan: without a lock, it may be gone at once."""
@@ -96,9 +101,10 @@ class Cache:
     def reserve(self, sha1: str, cancelled: Callable[[], bool]) -> Slot:
         """The place of the encode of a source, locked: shared if there is an answer, else exclusive, to make one.
 
-        Waits while another thread or process makes it. Close the slot in the end. Raises Interrupted once `cancelled`.
+        Waits while another thread or process makes it. Close the slot in the end. Raises Interrupted once `cancelled`,
+        and OSError.
         """
-        path = self.folder / f"{sha1}.lock"
+        path = _file(self.folder, sha1, ".lock")
         while True:
             if (lock := try_lock(path, shared=True)) is not None:
                 if _read(self.folder, sha1) is not None:
@@ -112,10 +118,11 @@ class Cache:
 
     def sweep(self) -> Swept:
         """Throw away what no one uses: half-made files, encodes of other recipes, and then, until the budget is kept,
-        the longest unused. For the start of a run; what a file in use leaves undone is for the next one."""
+        the longest unused. For the start of a run; what a file in use leaves undone is for the next one. Raises
+        ConfigError."""
         removed = Swept(0, 0)
-        with self._closed():
-            for folder in sorted(self.directory.glob("recipe-*")):
+        with self._usable(), self._closed():
+            for folder in self._folders():
                 for sha1, files in _contents(folder).items():
                     keep_known = folder == self.folder
                     removed = _plus(removed, _remove_unused(folder, sha1, files, keep_known=keep_known))
@@ -124,34 +131,57 @@ class Cache:
             return _plus(removed, self._shrink(self.budget))
 
     def unused(self, sources: Collection[str]) -> dict[str, int]:
-        """The encodes of files that are not among `sources` (their SHA-1), with their bytes. Changes nothing."""
+        """The encodes of files that are not among `sources` (their SHA-1), with their bytes. Changes nothing.
+
+        Raises ConfigError.
+        """
         found: dict[str, int] = {}
-        for folder in sorted(self.directory.glob("recipe-*")):
-            for sha1, files in _contents(folder).items():
-                size = sum(_size(folder / file) for file in files)
-                if sha1 not in sources and size:
-                    found[sha1] = found.get(sha1, 0) + size
+        with self._usable():
+            for folder in self._folders():
+                for sha1, files in _contents(folder).items():
+                    size = sum(_size(folder / file) for file in files)
+                    if sha1 not in sources and size:
+                        found[sha1] = found.get(sha1, 0) + size
         return found
 
     def throw_away(self, sha1: str) -> Swept:
-        """Remove the encode of one source, unless it is in use."""
+        """Remove the encode of one source, unless it is in use. Raises ConfigError."""
         removed = Swept(0, 0)
-        with self._closed():
-            for folder in sorted(self.directory.glob("recipe-*")):
+        with self._usable(), self._closed():
+            for folder in self._folders():
                 removed = _plus(removed, _remove_unused(folder, sha1, _contents(folder).get(sha1, [])))
         return removed
 
     def decodes(self, sha1: str) -> bool:
         """Whether the file with this SHA-1 was once seen to decode from end to end."""
-        return (self.directory / "decoded" / sha1).exists()
+        return _file(self.directory / "decoded", sha1).exists()
 
     def remember_decodes(self, sha1: str) -> None:
         """The file with this SHA-1 decodes: that will be true tomorrow. Where it cannot be noted it is found again."""
         with contextlib.suppress(OSError):
-            (self.directory / "decoded" / sha1).touch(mode=0o600)
+            _file(self.directory / "decoded", sha1).touch(mode=0o600)
+
+    def _folders(self) -> list[Path]:
+        """The folders of all recipes; a link among them is not ours. Raises OSError, which glob may swallow."""
+        try:
+            names = sorted(os.listdir(self.directory))
+        except FileNotFoundError:
+            return []
+        paths = [self.directory / name for name in names if name.startswith("recipe-")]
+        return [path for path in paths if path.is_dir() and not path.is_symlink()]
+
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Turn what the system refuses into ConfigError."""
+        try:
+            yield
+        except OSError as error:
+            message = f"the state folder cannot be used: {error.strerror}"
+            hint = "set CURRI_HOME to a folder of your own"
+            raise ConfigError(message, where=str(self.directory), hint=hint) from error
 
     def _closed(self) -> AbstractContextManager[None]:
-        """Nobody else looks for space or throws anything away meanwhile."""
+        """Nobody else looks for space or throws anything away meanwhile. Raises OSError."""
         return locked(self.directory / "lock")
 
     def _make_room(self, sha1: str, lock: FileLock, needed: int) -> None:
@@ -167,7 +197,7 @@ class Cache:
         """Bytes that other encodes at work will still need."""
         total = 0
         for sha1, files in _contents(self.folder).items():
-            path = self.folder / f"{sha1}.lock"
+            path = _file(self.folder, sha1, ".lock")
             if sha1 == but:
                 continue
             if (lock := try_lock(path, shared=True)) is not None:
@@ -206,14 +236,14 @@ class Slot:
         self._cache = cache
         self._lock = lock
         self.sha1 = sha1
-        self.path = cache.folder / f"{sha1}.mp4"
+        self.path = _file(cache.folder, sha1, ".mp4")
         self.exclusive = exclusive  # False: there was an answer already
 
     def lookup(self) -> Rendition | Refusal | None:
         """The encode, or why there is none, if that is known; it counts as used now."""
         found = _read(self._cache.folder, self.sha1)
         if found is not None:
-            os.utime(self._cache.folder / f"{self.sha1}.json")
+            os.utime(_file(self._cache.folder, self.sha1, ".json"))
         return found
 
     def make_room(self, needed: int) -> None:
@@ -272,6 +302,13 @@ class Slot:
         self.exclusive = False
 
 
+def _file(folder: Path, sha1: str, ending: str = "") -> Path:
+    """The path of a file of ours. Raises ValueError for what is no SHA-1: it could name a file elsewhere."""
+    if not _SHA1.fullmatch(sha1):
+        raise ValueError(f"not a SHA-1: {sha1[:80]!r}")
+    return folder / f"{sha1}{ending}"
+
+
 def _contents(folder: Path) -> dict[str, list[str]]:
     """The names of our files in `folder`, by the SHA-1 of the source that they belong to."""
     found: dict[str, list[str]] = {}
@@ -283,23 +320,24 @@ def _contents(folder: Path) -> dict[str, list[str]]:
 
 def _read(folder: Path, sha1: str) -> Rendition | Refusal | None:
     """What the sidecar says, if it is whole and the encode is still the file it speaks of."""
+    sidecar, encode = _file(folder, sha1, ".json"), _file(folder, sha1, ".mp4")
     try:
-        known = json.loads((folder / f"{sha1}.json").read_text())
+        known = json.loads(sidecar.read_text())
         if refusal := known.get("refusal"):
             return Refusal(Fault(refusal["fault"]), str(refusal["why"]))
-        rendition = Rendition(**known["encode"] | {"path": folder / f"{sha1}.mp4"})
-        state = rendition.path.stat()
+        rendition = Rendition(**known["encode"] | {"path": encode})
+        state = encode.stat()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return rendition if (state.st_size, state.st_mtime_ns) == (rendition.size, rendition.mtime_ns) else None
 
 
 def _write(folder: Path, sha1: str, known: dict[str, object]) -> None:
-    part = folder / f"{sha1}.{uuid.uuid4().hex}{PART}"
+    part = _file(folder, sha1, f".{uuid.uuid4().hex}{PART}")
     try:
         part.write_text(json.dumps(known, indent=1) + "\n")
         part.chmod(0o600)
-        part.replace(folder / f"{sha1}.json")
+        part.replace(_file(folder, sha1, ".json"))
     except OSError as error:
         part.unlink(missing_ok=True)
         raise unwritable(error, part) from error
@@ -307,7 +345,7 @@ def _write(folder: Path, sha1: str, known: dict[str, object]) -> None:
 
 def _last_use(folder: Path, sha1: str) -> float:
     try:
-        return (folder / f"{sha1}.json").stat().st_mtime
+        return _file(folder, sha1, ".json").stat().st_mtime
     except FileNotFoundError:
         return 0.0
 
@@ -315,7 +353,8 @@ def _last_use(folder: Path, sha1: str) -> float:
 def _remove_unused(folder: Path, sha1: str, files: list[str], *, keep_known: bool = False) -> Swept:
     """Remove `files`, which belong to one source, unless it is in use. With `keep_known`, an encode or a refusal that
     can be used stays, and only what is half-made goes; that is asked under the lock, as it may just have been made."""
-    lock = try_lock(folder / f"{sha1}.lock")
+    path = _file(folder, sha1, ".lock")
+    lock = try_lock(path)
     if lock is None:
         return Swept(0, 0)
     removed = Swept(0, 0)
@@ -328,7 +367,7 @@ def _remove_unused(folder: Path, sha1: str, files: list[str], *, keep_known: boo
                 removed = _plus(removed, Swept(1, _size(folder / file)))
             (folder / file).unlink(missing_ok=True)
         if not known:
-            (folder / f"{sha1}.lock").unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     return removed
 
 

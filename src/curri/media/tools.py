@@ -17,7 +17,10 @@ WANTED = frozenset({"libx264", "aac"})
 
 _TRIAL_SECONDS = 30.0
 """How long a trial may take; it takes some 0.1 s. A binary on a network drive that went away never answers."""
-_INSTALL = "install ffmpeg with libx264 (or curri[embedded], which brings one), or name one in CURRI_FFMPEG"
+_INSTALL = (
+    "install ffmpeg with libx264 (the extra `embedded` brings one; from the checkout: pip install '.[embedded]'),"
+    " or name one in CURRI_FFMPEG"
+)
 _PICTURE = ("-f", "lavfi", "-i", "color=size=64x64:rate=25:duration=0.08")
 _SOUND = ("-f", "lavfi", "-i", "anullsrc=sample_rate=48000", "-t", "0.08")
 _HDR = "setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv"

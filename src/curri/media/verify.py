@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -92,12 +91,10 @@ def compare(source: Probed, result: Probed, *, minimum_saving: float | None = MI
     return None
 
 
-def decodes(
-    path: Path, tool: Ffmpeg, watch: Watch, *, on_progress: Callable[[float], None] | None = None
-) -> Refusal | None:
+def decodes(path: Path, tool: Ffmpeg, watch: Watch) -> Refusal | None:
     """Decode all of `path`; None if ffmpeg ends well and has nothing to complain about. Raises Interrupted."""
     try:
-        finished = process.run([tool.path, *arguments.decode(path)], watch, on_progress=on_progress)
+        finished = process.run([tool.path, *arguments.decode(path)], watch)
     except Hung as hung:
         return Refusal(Fault.DOES_NOT_DECODE, f"the result does not decode: {hung}")
     if finished.exit_code or finished.complaints:

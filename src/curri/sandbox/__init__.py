@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as error:
     raise ConfigError(
         "the sandbox needs starlette and uvicorn, which are not installed",
-        hint="pip install 'curri[sandbox]'",
+        hint="from the checkout: pip install '.[sandbox]'",
     ) from error
 
 from curri.sandbox.faults import Fault, When, read_faults

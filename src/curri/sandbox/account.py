@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
+
+from starlette.requests import Request
 
 from curri.sandbox.answers import BAD_REQUEST, CAPACITY_EXCEEDED, NOT_FOUND, Refusal
 from curri.sandbox.clock import SECOND, Clock
@@ -22,16 +23,13 @@ MAX_CREATOR = 64
 
 
 class Account:
-    """One Stream account: its videos, its clock, its faults. Everything runs in one thread.
+    """One Stream account: its videos, its clock, its faults. Everything runs in one thread."""
 
-    `base` is the clock underneath, in seconds since 1970.
-    """
-
-    def __init__(self, settings: SandboxSettings, base: Callable[[], float]) -> None:
+    def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
         self.store = Store(settings.data, seed=settings.seed)
         offset = int(self.store.setting("clock_offset") or 0)
-        self.clock = Clock(base, frozen=settings.frozen_clock, offset=offset)
+        self.clock = Clock(frozen=settings.frozen_clock, offset=offset)
         self.faults = FaultScript(settings.faults)
         self.stalls = Stalls()
         self.journal = Journal()
@@ -58,6 +56,11 @@ class Account:
         if video is None or video.phase == "expired":
             raise Refusal(404, NOT_FOUND)
         return video
+
+    async def requested(self, request: Request) -> Video:
+        """The video whose uid stands in a path, as it is now. Refuses with 404 if there is none to show."""
+        await self.processing.settle()
+        return self.video(request.path_params["uid"])
 
     def show(self, video: Video) -> dict[str, Any]:
         """The video object of the API, now."""

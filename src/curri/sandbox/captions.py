@@ -40,12 +40,12 @@ class Captions:
 
     async def list(self, request: Request) -> Response:
         """Every caption of a video."""
-        video = await self._video(request)
+        video = await self._account.requested(request)
         return envelope([_caption(language, label) for language, label in self._account.store.captions(video.uid)])
 
     async def get(self, request: Request) -> Response:
         """One caption."""
-        video = await self._video(request)
+        video = await self._account.requested(request)
         language = request.path_params["language"]
         for found, label in self._account.store.captions(video.uid):
             if found == language:
@@ -54,7 +54,7 @@ class Captions:
 
     async def put(self, request: Request) -> Response:
         """Sets the caption of a language, from a form with a part or a field `file`."""
-        video = await self._video(request)
+        video = await self._account.requested(request)
         language = request.path_params["language"]
         if not _LANGUAGE.fullmatch(language):
             raise Refusal(400, BAD_REQUEST, "the language must be a BCP 47 tag")
@@ -79,16 +79,12 @@ class Captions:
         return Response(text, media_type="text/vtt")
 
     async def _found(self, request: Request) -> tuple[Video, str, bytes]:
-        video = await self._video(request)
+        video = await self._account.requested(request)
         language = request.path_params["language"]
         text = self._account.store.caption_text(video.uid, language)
         if text is None:
             raise Refusal(404, NOT_FOUND)
         return video, language, text
-
-    async def _video(self, request: Request) -> Video:
-        await self._account.processing.settle()
-        return self._account.video(request.path_params["uid"])
 
 
 async def _text(request: Request) -> bytes:

@@ -14,6 +14,7 @@ from curri.sandbox.answers import AUTHENTICATION_ERROR, Refusal, refused
 from curri.sandbox.connection import SCOPE_KEY as CONNECTION
 from curri.sandbox.exchange import Exchange
 from curri.sandbox.metadata import parse_metadata
+from curri.sandbox.store import UID
 
 API = "/client/v4"
 CONTROL = "/__sandbox__"
@@ -21,7 +22,6 @@ CONTROL = "/__sandbox__"
 _ACCOUNT_PATH = re.compile(rf"{API}/accounts/([^/]+)(/.*)?")
 _BELOW_STREAM = re.compile(r"/stream/([^/]+)(?:/([^/]+))?.*")
 _OPEN_UPLOAD = re.compile(r"/(tus|upload)/([^/]+)")
-_UID = re.compile(r"[0-9a-f]{32}")
 
 _WORDS_BELOW_STREAM = {"direct_upload": "direct", "storage-usage": "usage", "webhook": "webhook"}
 _AT_STREAM = {"GET": "list", "HEAD": "list"}
@@ -38,7 +38,7 @@ def kind_of(method: str, path: str, *, tus: bool) -> tuple[str, str | None]:
         return kind, opened[2]
     if not path.startswith(API):
         uid = path.split("/")[1]
-        return "play", uid if _UID.fullmatch(uid) else None
+        return "play", uid if UID.fullmatch(uid) else None
     if path.endswith("/tokens/verify"):
         return "verify", None
     account = _ACCOUNT_PATH.fullmatch(path)
@@ -53,7 +53,7 @@ def kind_of(method: str, path: str, *, tus: bool) -> tuple[str, str | None]:
         return "other", None
     if stream[1] in _WORDS_BELOW_STREAM:
         return _WORDS_BELOW_STREAM[stream[1]], None
-    if not _UID.fullmatch(stream[1]):
+    if not UID.fullmatch(stream[1]):
         return "other", None
     if stream[2] is None:
         return _AT_VIDEO.get(method, "other"), stream[1]

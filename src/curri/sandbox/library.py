@@ -97,12 +97,12 @@ class Library:
 
     async def get(self, request: Request) -> Response:
         """One video."""
-        return envelope(self._account.show(await self._video(request)))
+        return envelope(self._account.show(await self._account.requested(request)))
 
     async def edit(self, request: Request) -> Response:
         """Changes what the body names, and ignores what it does not know; `meta` is replaced as a whole."""
         given = await json_object(request)
-        video = await self._video(request)
+        video = await self._account.requested(request)
         if given.get("uid", video.uid) != video.uid:
             raise Refusal(400, BAD_REQUEST, "uid does not match the video")
         changes = self._changes(video, given)
@@ -112,7 +112,7 @@ class Library:
 
     async def delete(self, request: Request) -> Response:
         """Deletes a video for good, its upload too if that is still under way."""
-        video = await self._video(request)
+        video = await self._account.requested(request)
         self._account.store.delete(video.uid)
         return Response(status_code=200) if self._account.settings.empty_delete else envelope({})
 
@@ -131,10 +131,6 @@ class Library:
             "videoCount": store.count(where),
         }
         return envelope(result if creator is None else {**result, "creator": creator})
-
-    async def _video(self, request: Request) -> Video:
-        await self._account.processing.settle()
-        return self._account.video(request.path_params["uid"])
 
     def _changes(self, video: Video, given: dict[str, Any]) -> dict[str, Any]:
         changes: dict[str, Any] = {}

@@ -99,14 +99,14 @@ src="/{handle}/downloads/default.mp4"></video><p>{title}</p></body></html>
 
     async def embed(self, request: Request) -> Response:
         """A snippet for a page."""
-        video = await self._video(request)
+        video = await self._account.requested(request)
         address = escape(f"{self._account.origin}/{video.uid}/iframe", quote=True)
         return HTMLResponse(f'<iframe src="{address}" allowfullscreen style="border: none"></iframe>\n')
 
     async def token(self, request: Request) -> Response:
         """A token that takes the place of the uid in playback addresses, for an hour unless asked otherwise."""
         given = await json_object(request, optional=True)
-        video = await self._video(request)
+        video = await self._account.requested(request)
         now = self._account.clock.now() // SECOND
         ends, begins = given.get("exp", now + _HOUR), given.get("nbf", now - _HOUR)
         if not isinstance(ends, int) or not isinstance(begins, int) or not now < ends <= now + _LONGEST_TOKEN:
@@ -117,7 +117,7 @@ src="/{handle}/downloads/default.mp4"></video><p>{title}</p></body></html>
 
     async def downloads(self, request: Request) -> Response:
         """Asks for an MP4 (POST), tells of it (GET) or ends it (DELETE). It is ready at once."""
-        video = await self._video(request)
+        video = await self._account.requested(request)
         if request.path_params.get("kind", "default") != "default":
             raise Refusal(400, BAD_REQUEST, "the sandbox extracts no audio: only the default download is there")
         if request.method == "DELETE":
@@ -130,10 +130,6 @@ src="/{handle}/downloads/default.mp4"></video><p>{title}</p></body></html>
             self._account.store.update(video.uid, download=True)
         url = f"{self._account.origin}/{video.uid}/downloads/default.mp4"
         return envelope({"default": {"status": "ready", "url": url, "percentComplete": 100.0}} if wanted else {})
-
-    async def _video(self, request: Request) -> Video:
-        await self._account.processing.settle()
-        return self._account.video(request.path_params["uid"])
 
     async def _playable(self, request: Request) -> tuple[Video, str]:
         """The video of an address, which names it by uid or by token. Refuses with 401, 404 or 424."""

@@ -7,7 +7,6 @@ import contextlib
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -43,9 +42,8 @@ class Sandbox:
     sandbox itself. All methods may be called from any thread while it runs.
     """
 
-    def __init__(self, settings: SandboxSettings | None = None, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
-        self._now = now
         self._account: Account
         self._service: _Service
         self._thread: threading.Thread
@@ -70,7 +68,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         sockets = _listen(self.settings)
         try:
-            self._account = Account(self.settings, self._now)
+            self._account = Account(self.settings)
         except BaseException:
             for each in sockets:
                 each.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import re
 import secrets
 import shutil
 import sqlite3
@@ -20,6 +21,9 @@ from typing import Any, TextIO
 
 from curri.errors import BusyError, ConfigError
 from curri.sandbox.video import Video
+
+UID = re.compile(r"[0-9a-f]{32}")
+"""The id of a video. It names a file."""
 
 _VERSION = "1"
 _COLUMNS = [part.name for part in fields(Video)]
@@ -124,9 +128,7 @@ class Store:
 
     def update(self, uid: str, **changes: object) -> None:
         """Changes columns of a video; does nothing when it is gone."""
-        columns = ", ".join(f"{key} = ?" for key in changes)
-        values = [_packed(key, value) for key, value in changes.items()]
-        self._base.execute(f"UPDATE video SET {columns} WHERE uid = ?", (*values, uid))  # noqa: S608
+        self.update_all(Query("uid = ?", (uid,)), **changes)
 
     def update_all(self, where: Query, **changes: object) -> None:
         """Changes columns of every video that fits."""
@@ -173,7 +175,9 @@ class Store:
         return float(self._one(sql + held, *where.values)) / 60
 
     def file(self, uid: str) -> Path:
-        """Where the bytes of a video lie."""
+        """Where the bytes of a video lie. Raises ValueError for what is no uid: it could name a file elsewhere."""
+        if not UID.fullmatch(uid):
+            raise ValueError(f"not the uid of a video: {uid[:80]!r}")
         return self.folder / "media" / uid
 
     # captions

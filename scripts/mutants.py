@@ -15,11 +15,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from curri.catalog import embedded
 
 TOP = Path(__file__).resolve().parent.parent
 COPIES = TOP / "build/mutants"
@@ -55,17 +59,27 @@ def main() -> int:
             _show(name)
         return 0
     low = []
-    for name in chosen:
-        settings = dict(places[name])
-        least = settings.pop("least")
-        _run(name, config | settings, given.jobs)
-        if _table(name) < least:
-            low.append(f"{name}: fewer than {least} % were noticed")
+    with tempfile.TemporaryDirectory(prefix="curri-mutants-") as folder, server(Path(folder)) as url:
+        for name in chosen:
+            settings = dict(places[name])
+            least = settings.pop("least")
+            _run(name, config | settings, given.jobs, url)
+            if _table(name) < least:
+                low.append(f"{name}: fewer than {least} % were noticed")
     print("\n".join(low) or "every place has its score", file=sys.stderr)
     return 1 if low else 0
 
 
-def _run(place: str, settings: Mapping[str, Any], jobs: int) -> None:
+@contextmanager
+def server(home: Path) -> Iterator[str]:
+    """Start one PostgreSQL for all tests: else every change that is tried would wait for one of its own."""
+    with embedded.server(home) as url:
+        yield url
+    if os.geteuid() == 0:
+        shutil.rmtree(embedded.place(home))
+
+
+def _run(place: str, settings: Mapping[str, Any], jobs: int, database: str) -> None:
     copy, log = COPIES / place, COPIES / f"{place}.log"
     shutil.rmtree(copy, ignore_errors=True)
     listed = subprocess.run(
@@ -84,7 +98,8 @@ def _run(place: str, settings: Mapping[str, Any], jobs: int) -> None:
     print(f"{place}: trying the changes one by one; see {log.relative_to(TOP)}", file=sys.stderr)
     with log.open("w") as file:
         command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(jobs)]
-        done = subprocess.run(command, cwd=copy, stdout=file, stderr=subprocess.STDOUT, check=False)
+        variables = {**os.environ, "CURRI_TEST_DATABASE_URL": database}
+        done = subprocess.run(command, cwd=copy, env=variables, stdout=file, stderr=subprocess.STDOUT, check=False)
     if done.returncode != 0:
         sys.exit(f"mutmut failed; the end of {log}:\n{log.read_text(errors='replace')[-2000:]}")
 

@@ -106,7 +106,7 @@ def _option(option: Any) -> tuple[str, ...]:
 
 def _meaning(option: Any) -> str:
     """Return the help, without the variable and the default that it names where the option is a setting."""
-    return re.sub(r" \(CURRI_\w+; [^)]*\)", "", option.help or "") if _is_setting(option) else option.help or ""
+    return re.sub(r" +\[env var: [^]]*\]", "", option.help or "") if _is_setting(option) else option.help or ""
 
 
 def _placeholder(parameter: Any) -> str:

@@ -15,9 +15,19 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 
-from curri.errors import ConfigError
+from curri.errors import ConfigError, UsageError
+from curri.plan.text import printable
 
 CONFIG_FILE = "curri.toml"
 LONGEST_TOKEN = 10_000
@@ -76,6 +86,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch(cls, value: object) -> object:
+        if isinstance(value, bool):  # a number, for Python
+            raise ValueError("it must not be true or false")  # noqa: TRY004 - pydantic tells of a ValueError
+        return value
+
     database_url: SecretStr | None = Field(
         default=None,
         description="PostgreSQL 14 or newer: postgresql://USER:PASSWORD@HOST:5432/NAME. Unset: the embedded server",
@@ -132,6 +149,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """Settings whose variables are not just CURRI_ and the name; the first that is set counts."""
 
+OF_CURRICULUM = ("managed_by", "program")
+"""Settings that a curriculum may have in its own curri.toml, with every command: see `of_curriculum`."""
+
 
 def variables(name: str) -> tuple[str, ...]:
     """Return the variables that give a setting, the first that is set counts."""
@@ -156,6 +176,10 @@ class Loaded:
     settings: Settings
     origins: Mapping[str, str]
 
+    def where(self, name: str) -> str:
+        """Return where a setting was given, for messages."""
+        return _where(name, self.origins[name])
+
     def shown(self) -> list[Shown]:
         """Return every setting with its origin, secrets masked."""
         return [
@@ -176,7 +200,7 @@ def load(
     """Read all sources. `file` is what `--config` names; `root` the curriculum folder, whose curri.toml counts.
 
     Without either, a curri.toml in the working folder counts. `env_file` names the variables of the environment that
-    came from `.env`. Raises ConfigError, naming source and setting.
+    came from `.env`. Raises ConfigError, naming source and setting; UsageError, if it was a flag.
     """
     toml = _config_file(file, root)
     layers: list[tuple[str, Mapping[str, Any]]] = [
@@ -191,16 +215,15 @@ def load(
             if name not in values:
                 values[name] = value
                 origins[name] = origin
+    settings = _validated(values, origins)
     try:
-        settings = Settings.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
+        home = Path(os.path.abspath(settings.home.expanduser()))  # noqa: PTH100 - resolve() would look for it
+    except FileNotFoundError:
+        where = _where("home", origins["home"])
         raise ConfigError(
-            f"{name} is not usable: {first['msg']}", where=f"{origins.get(name, 'settings')} ({variables(name)[0]})"
-        ) from None  # the cause would repeat the value, which may be a secret
-    home = settings.home.expanduser()
-    return Loaded(settings.model_copy(update={"home": Path(os.path.abspath(home))}), origins)  # noqa: PTH100
+            "the working folder is gone", where=where, hint="change to another, or name it from /"
+        ) from None
+    return Loaded(settings.model_copy(update={"home": home}), origins)
 
 
 def salvage(names: Collection[str], flags: Mapping[str, Any], *, file: Path | None, root: Path | None) -> Settings:
@@ -225,12 +248,14 @@ def of_curriculum(loaded: Loaded, root: Path, name: str) -> Any:
     """Return a setting that the curriculum in `root` may have in its own curri.toml; anything set elsewhere wins.
 
     For commands that learn from the catalog which curricula they are about. Raises ConfigError if the file is there
-    and cannot be read.
+    and cannot be read, or what it says is not usable.
     """
-    own = getattr(loaded.settings, name)
-    if loaded.origins[name] != "default" or not _is_file(root / CONFIG_FILE):
-        return own
-    return _read_toml(root / CONFIG_FILE).get(name, own)
+    file = root / CONFIG_FILE
+    if loaded.origins[name] == "default" and _is_file(file):
+        values = _read_toml(file)
+        if name in values:
+            return getattr(_validated({name: values[name]}, {name: str(file)}), name)
+    return getattr(loaded.settings, name)
 
 
 def token(settings: Settings) -> str | None:
@@ -242,15 +267,57 @@ def token(settings: Settings) -> str | None:
         return None
     hint = "CLOUDFLARE_API_TOKEN_FILE names a file that holds the token and nothing else"
     try:
-        with path.expanduser().open(encoding="utf-8") as file:
+        with path.expanduser().open(encoding="utf-8-sig") as file:
             words = file.read(LONGEST_TOKEN).split()  # of /dev/zero there is no end
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise ConfigError(f"the file with the API token cannot be read: {reason}", where=str(path), hint=hint) from None
     if len(words) != 1:
         found = "holds more than a token" if words else "is empty"
+        if words and words[0].lower().rstrip(":") in ("bearer", "authorization"):
+            found = "begins with `Bearer`: only what stands behind it is the token"
         raise ConfigError(f"the file with the API token {found}", where=str(path), hint=hint)
     return words[0]
+
+
+def _validated(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        origin = origins.get(name, "settings")
+        if origin == "flag":
+            raise UsageError(f"--{name.replace('_', '-')} is not usable: {_told(name, first)}") from None
+        # The cause would repeat the value, which may be a secret.
+        raise ConfigError(f"{name} is not usable: {_told(name, first)}", where=_where(name, origin)) from None
+
+
+def _where(name: str, origin: str) -> str:
+    """Return where a setting was given: the flag, the variable, or the file."""
+    if origin == "flag":
+        return f"--{name.replace('_', '-')}"
+    if origin in ("environment", ".env", "default"):
+        variable = next((each for each in variables(name) if os.environ.get(each)), variables(name)[0])
+        return f"{origin} ({variable})"
+    return origin
+
+
+def _told(name: str, error: Any) -> str:
+    """Return what a value must be, in plain words."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    field = Settings.model_fields.get(name)
+    bounds: dict[str, Any] = {}
+    for rule in field.metadata if field is not None else ():
+        bounds |= {bound: getattr(rule, bound) for bound in ("ge", "le") if hasattr(rule, bound)}
+    if "le" in bounds:
+        return f"it must be {bounds['ge']} to {bounds['le']}"
+    if "ge" in bounds:
+        return f"it must be {bounds['ge']} or more"
+    if error["type"] in ("string_type", "path_type", "secret_type"):
+        return "it must be a text, in quotes"
+    return "it must be a number or a size such as 10M" if field and field.annotation is int else str(error["msg"])
 
 
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,8 +326,11 @@ def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def _config_file(file: Path | None, root: Path | None) -> Path | None:
     if file is not None:
+        with suppress(RuntimeError):  # there is no such user, and so no such file
+            file = file.expanduser()
         if not _is_file(file):
-            raise ConfigError("the configuration file does not exist", where=str(file), hint="check --config")
+            what = "is a folder" if file.is_dir() else "does not exist"
+            raise ConfigError(f"the configuration file {what}", where=str(file), hint="check --config")
         return file
     for folder in (root, Path()):
         if folder is not None and _is_file(folder / CONFIG_FILE):
@@ -283,12 +353,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"the configuration file cannot be read: {error}", where=str(path)) from error
     for name in values:
         if name not in Settings.model_fields:
-            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
-            meant = f"did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"unknown setting {name!r}", where=str(path), hint=f"{meant}`curri config` lists all settings"
+                f"unknown setting {name!r}",
+                where=str(path),
+                hint=f"{_meant(name, values[name])}`curri config` lists all settings",
             )
     return values
+
+
+def _meant(name: str, value: object) -> str:
+    """Return what an unknown key of curri.toml stands for, as far as it can be told."""
+    if isinstance(value, dict) and (value.keys() & Settings.model_fields.keys() or name in ("curri", "tool")):
+        return f"settings stand in no table: leave out [{printable(name)}]; "
+    given = {variable: each for each in Settings.model_fields for variable in variables(each)}
+    near = difflib.get_close_matches(name.lower(), Settings.model_fields, n=1)
+    found = given.get(name.upper()) or (near[0] if near else None)
+    return f"did you mean {found}? " if found else ""
 
 
 def _environment(env_file: Collection[str]) -> list[tuple[str, dict[str, str]]]:

@@ -48,6 +48,8 @@ class ExitCode(IntEnum):
     """A setting or a credential is missing or wrong."""
     DIFFERENCES = 10
     """`--check` or `curri check` found differences."""
+    OUTPUT = 11
+    """All was done, but not all could be printed: standard output is full, say."""
     INTERRUPTED = 130
     """Stopped by Ctrl-C."""
     TERMINATED = 143

@@ -380,7 +380,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a flow gives back; the one thing that gets printed."""
+    """What an import did, or would do."""
 
     command: str
     exit_code: ExitCode

@@ -239,6 +239,7 @@ def test_what_was_sent_by_hand_is_exact_by_size_and_duration_unless_another_fits
     house.good("import", str(house.root), "--allow-removals")
     house.good("adopt", "--yes")
     assert house.links() == {PLACE: [("current", uid)]}
+    assert house.good("status", "--json").summary["counts"]["due"] == 0
 
 
 def test_what_has_a_link_or_an_upload_of_its_own_is_left_alone(taught: House, films: Films) -> None:
@@ -411,6 +412,30 @@ def test_a_person_is_asked_once_for_what_is_exact_and_for_each_other(house: Hous
         assert terminal.done() == 0
     assert set(house.links()) == {PLACE, place}
     assert house.links()[place] == [("current", offered)]
+
+
+@pytest.mark.parametrize(("key", "code"), [("\x04", 0), ("\x03", 130)])
+def test_what_was_agreed_to_is_linked_when_the_questions_end(house: House, films: Films, key: str, code: int) -> None:
+    one(house, films)
+    house.good("upload")
+    house.forget()
+    for lesson in ("01", "02"):
+        film = films.heavy(int(lesson))
+        house.put({"Course_02": {f"Lesson_{lesson}": {"practice": {f"{lesson}.mp4": film}}}})
+        house.planted({"name": f"{lesson}_compressed.mp4"}, duration=1.0)
+    with house.terminal("adopt") as terminal:
+        terminal.until("Link the 1 with exact evidence? [Y/n]: ")
+        terminal.type("y\n")
+        question = terminal.until("[y/N]: ")
+        terminal.type(key)
+        assert terminal.done() == code
+    assert set(house.links()) == {PLACE}
+    assert "1 of 2: 01_compressed.mp4, 0:01, created 20" in question
+    assert f"    {house.box.origin}/" in question
+    assert "linked: 1 of 3 videos without a link" in terminal.shown
+    assert terminal.shown.count("[y/N]") == 1
+    assert ("curri: stopped by Ctrl-C" in terminal.shown) is (code == 130)
+    assert house.rows("SELECT exit_code, counts->>'adopted' FROM run WHERE command = 'adopt'") == [(0, "1")]
 
 
 @pytest.mark.parametrize(("key", "code"), [("\x04", 0), ("\x03", 130)])

@@ -22,6 +22,7 @@ from upload.site import objects
 from .conftest import FILE, PLACE, House
 
 IN_STEP = "2 files, 2 videos: all in step\n"
+HALF_IN_STEP = "2 files, 2 videos: tree and catalog in step; Stream was not asked\n"
 
 
 def found(done: Done) -> list[tuple[str, str, str]]:
@@ -114,6 +115,11 @@ def test_an_empty_catalog_is_in_step_with_an_account_of_others(house: House) -> 
     house.box.plant([{"name": "a holiday"}])
     done = house.run("check", "--json")
     assert (done.code, done.summary["counts"]["others"]) == (0, 1)
+    done = house.run("check")
+    empty = "the catalog is empty: `curri import PATH`, then `curri adopt`"
+    assert (done.code, done.out) == (0, f"{empty}; 1 other video on Stream\n")
+    done = house.run("check", CLOUDFLARE_API_TOKEN=None)
+    assert (done.code, done.out) == (0, f"{empty}; Stream was not asked\n")
 
 
 def test_a_video_that_was_not_sent_and_one_that_is_another_by_now(taught: House, films: Films) -> None:
@@ -213,7 +219,7 @@ def test_a_second_video_of_one_component_and_one_that_nothing_links(taught: Hous
     assert differs(taught) == [("-", "duplicate", other)]
     Dashboard(taught.box).delete(other)
     taught.execute("DELETE FROM component_video WHERE provider_id = %s", lost := taught.uid())
-    assert differs(taught) == [("+", "not-uploaded", PLACE), ("-", "unlinked", lost)]
+    assert differs(taught) == [("+", "not-linked", PLACE), ("-", "unlinked", lost)]
 
 
 def test_what_a_lost_catalog_has_left_is_told_and_adopted(taught: House) -> None:
@@ -239,6 +245,9 @@ def test_videos_of_others_are_no_difference(taught: House) -> None:
     taught.box.plant([{"name": "a holiday"}, {"componentId": "x", "uploadId": "y"}, {}, theirs])
     assert differs(taught) == []
     assert taught.run("check", "--json").summary["counts"]["others"] == 4
+    assert taught.run("check").out == IN_STEP.replace("\n", "; 4 other videos on Stream\n")
+    (taught.root / FILE).write_bytes(b"other bytes")
+    assert taught.run("check").out.endswith(": 1 differ; 4 other videos on Stream\n")
 
 
 def test_rehash_finds_bytes_that_changed_behind_the_same_times_and_size(taught: House) -> None:
@@ -284,7 +293,7 @@ def test_without_credentials_only_the_tree_is_compared_and_that_is_said(
     without: dict[str, Any] = {missing: None}
     told = f"Stream was not asked: {missing} is not set"
     done = taught.run("check", **without)
-    assert (done.code, done.out, done.err) == (0, IN_STEP, f"warning   {told}\n")
+    assert (done.code, done.out, done.err) == (0, HALF_IN_STEP, f"warning   {told}\n")
     assert told in taught.run("check", "--quiet", **without).err
     as_json = taught.run("check", "--json", **without)
     assert [each["message"] for each in objects(as_json, "warning")] == [told]

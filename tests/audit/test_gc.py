@@ -283,7 +283,7 @@ def test_no_more_than_allowed_are_deleted(taught: House) -> None:
     taught.planted(*[meta(taught, taught.uid())] * 3)
     assert taught.good("gc", "--yes", "--max-deletes", "0").out == "nothing to do: --max-deletes allows none\n"
     done = taught.good("gc", "--yes", "--max-deletes", "2")
-    assert "2 videos on Stream, 2.0 minutes; 1 more are left to another run" in done.out
+    assert "2 videos on Stream, 2.0 minutes; 1 more is left to another run" in done.out
     assert (len(taught.listed()), deletions(taught)) == (3, 2)
     taught.good("gc", "--yes", "--max-deletes", "2")
     assert len(taught.listed()) == 2
@@ -294,11 +294,12 @@ def test_a_person_who_does_not_agree_keeps_everything(replaced: House, keys: str
     age(replaced, 40)
     before = replaced.everything()
     with replaced.terminal("gc", columns=40) as terminal:
-        shown = terminal.until("Delete them? [y/N]: ")
+        shown = terminal.until("Delete it? [y/N]: ")
         assert replaced.uid(state="retired") in shown
         terminal.type(keys)
         assert terminal.done() == code
     assert "Traceback" not in terminal.shown
+    assert ("nothing was deleted" in terminal.shown) is (code == 0)
     assert (replaced.everything(), deletions(replaced)) == (before, 0)
 
 
@@ -320,7 +321,7 @@ def test_a_video_that_is_needed_again_when_the_answer_comes_is_left_alone(replac
 def test_an_upload_whose_file_is_back_when_the_answer_comes_is_left_alone(taught: House, films: Films) -> None:
     begun(taught, films, "commit: intend")
     with taught.terminal("gc") as terminal:
-        terminal.until("Delete them? [y/N]: ")
+        terminal.until("Delete it? [y/N]: ")
         taught.put({"Course_01": {"Lesson_03": {"learning": {"video.mp4": films.plain(3)}}}})
         terminal.type("y\n")
         assert terminal.done() == 0

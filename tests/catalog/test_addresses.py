@@ -146,3 +146,14 @@ def test_a_password_that_is_not_quoted_is_never_taken_for_another_part_of_the_ad
     except ConfigError:
         return
     assert address == "ann@db:1/school"
+
+
+@pytest.mark.parametrize("options", ["-csearch_path=catalog", "-c%20search_path=catalog&sslmode=require"])
+def test_an_equals_sign_inside_of_options_is_told_to_be_quoted(options: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(f"postgresql://ann:{PASSWORD}@db/school?options={options}")
+    assert "inside of `options` write each `=` as %3D" in str(caught.value.hint)
+    parse("postgresql://ann@db/school?options=-csearch_path%3Dcatalog")
+    with pytest.raises(ConfigError) as caught:
+        parse(f"postgresql://ann:{PASSWORD}@db/school?schema=catalog")
+    assert "?options=-csearch_path%3DNAME" in str(caught.value.hint)

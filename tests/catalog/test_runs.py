@@ -10,7 +10,7 @@ from curri.catalog.database import Database, connect
 from curri.errors import DatabaseError, ExitCode
 
 from .rows import Rows
-from .sessions import terminate
+from .sessions import ask, terminate
 
 
 def test_a_run_is_recorded_from_its_begin_to_its_end(shared: Database, rows: Rows) -> None:
@@ -58,6 +58,36 @@ def test_a_run_that_was_killed_has_no_end(shared: Database, shared_url: str) -> 
             runs.latest(killed, 1)
     [run] = runs.latest(shared, 1)
     assert (run.id, run.finished_at, run.exit_code) == (run_id, None, None)
+
+
+def test_a_run_is_at_work_until_it_ends_or_its_connection_does(shared: Database, shared_url: str) -> None:
+    with connect(shared_url) as killed, connect(shared_url) as ended, connect(shared_url) as working:
+        opened = [runs.begin(each, "import", {}, "1.0") for each in (killed, ended, working)]
+        every = runs.latest(shared, 3)
+        assert runs.at_work(shared, every) == set(opened)
+        terminate(shared_url, killed.connection.info.backend_pid)
+        runs.end(ended, opened[1], ExitCode.OK, {})
+        assert runs.at_work(shared, every) == {opened[1], opened[2]}, "the second has ended since it was read"
+        assert runs.at_work(shared, runs.latest(shared, 3)) == {opened[2]}
+        assert ask(shared_url, LOCKS) == 1
+    assert runs.at_work(shared, []) == set()
+
+
+LOCKS = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+
+
+def test_nobody_sees_a_run_that_is_not_announced_yet(shared: Database, shared_url: str) -> None:
+    with connect(shared_url) as other, shared.transaction():
+        run_id = runs.begin(shared, "import", {}, "1.0")
+        assert runs.latest(other, 1) == []
+        assert ask(shared_url, LOCKS) == 1
+    runs.end(shared, run_id, ExitCode.OK, {})
+
+
+def test_a_connection_that_records_many_runs_does_not_collect_their_locks(shared: Database, shared_url: str) -> None:
+    for _ in range(3):
+        runs.end(shared, runs.begin(shared, "edit", {}, "1.0"), ExitCode.OK, {})
+    assert ask(shared_url, LOCKS) == 0
 
 
 def test_listing_the_runs_leaves_the_connection_as_it_was(shared: Database) -> None:

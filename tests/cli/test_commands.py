@@ -8,12 +8,18 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
-from curri.catalog import embedded
+from curri.catalog import embedded, runs
+from curri.catalog.database import connect
+from curri.cli import commands
+from curri.cli.main import app
+from curri.errors import ExitCode
 from curri.sandbox import Sandbox, SandboxSettings
 from support.command import Done, clean_environment
 from support.postgres import rows
@@ -34,6 +40,33 @@ def test_status_shows_every_lesson_and_what_is_due(curri: Curri, url: str, curri
     assert "3 videos, 3 due; 0.0 minutes on Stream, 0.00 USD a month" in done.out
 
 
+def test_a_course_has_its_title_and_what_its_lessons_and_itself_come_to(
+    curri: Curri, url: str, curriculum: Make
+) -> None:
+    lesson = {"learning": {"video.mp4": "x"}, "slides": {"a.pdf": "y", "b.pdf": "z"}}
+    first = {
+        "course.toml": 'title = "One"',
+        "preview.mp4": "p",
+        "Lesson_01": lesson,
+        "Lesson_02": {"a": {"c.pdf": "c"}},
+    }
+    second = {"course.toml": 'title = "Two"', "Lesson_01": {"a": {"d.pdf": "d"}}}
+    curri("import", curriculum({"Course_01": first, "Course_02": second}), url=url)
+    lines = [line.split() for line in curri("status", url=url).out.splitlines()]
+    assert [line for line in lines if line and line[0] in ("course_01", "course_02")] == [
+        ["course_01", "One", "5", "2", "2"],
+        ["course_02", "Two", "1", "0", "0"],
+    ]
+    done = curri("status", "--json", url=url)
+    objects = [(each["course"], each["number"], each["files"]) for each in done.objects if each["type"] == "lesson"]
+    assert objects == [("course_01", None, 1), ("course_01", "01", 3), ("course_01", "02", 1), ("course_02", "01", 1)]
+
+
+def test_an_empty_catalog_says_how_it_is_filled(curri: Curri, url: str) -> None:
+    for command in (["runs"], ["videos", "list"], ["upload", "--dry-run"], ["status"]):
+        assert curri(*command, url=url).out == "the catalog is empty: `curri import PATH` fills it\n"
+
+
 def test_status_of_one_course_and_of_one_that_is_not_there(curri: Curri, url: str, curriculum: Make) -> None:
     curri("import", curriculum(SMALL), url=url)
     done = curri("status", "--course", "course_02", "--json", url=url)
@@ -52,6 +85,26 @@ def test_runs_shows_how_each_ended(curri: Curri, url: str, curriculum: Make, tmp
     assert re.search(r"^ *2 .* import .* 4 tree", lines[1])
     assert re.search(r"^ *1 .* import .* 0 ok .*9 files", lines[2])
     assert len(curri("runs", "--limit", "1", "--json", url=url).objects) == 2
+
+
+def test_runs_tells_those_at_work_from_those_that_were_cut_off(curri: Curri, url: str) -> None:
+    def told() -> tuple[list[str], list[bool]]:
+        lines = curri("runs", url=url).out.splitlines()
+        found = [each["running"] for each in curri("runs", "--json", url=url).objects if each["type"] == "run"]
+        return lines, found
+
+    with connect(url) as database:
+        ended = runs.begin(database, "import", {}, "1.0")
+        runs.end(database, ended, ExitCode.OK, {})
+        runs.begin(database, "sync-status", {}, "1.0")
+        lines, running = told()
+    assert lines[1].endswith("running")
+    assert len(lines) == 3
+    assert running == [True, False]
+    lines, running = told()
+    assert lines[1].endswith("ended without a word")
+    assert re.search(r"ended without a word: .*killed, or .* connection .* was lost", lines[-1])
+    assert running == [False, False]
 
 
 def test_config_shows_each_value_with_its_origin_and_masks_the_secret(curri: Curri, tmp_path: Path) -> None:
@@ -169,6 +222,14 @@ def test_doctor_names_what_is_wrong_and_the_way_out(curri: Curri, empty_url: str
     assert "s3cret" not in unreachable.out + unreachable.err
 
 
+def test_doctor_tells_of_a_state_folder_that_cannot_be_looked_at(curri: Curri, url: str, tmp_path: Path) -> None:
+    done = curri("doctor", url=url, CURRI_HOME=str(tmp_path / ("x" * 300)))
+    assert done.code == 9
+    assert "problem   state folder:" in done.out
+    assert "File name too long" in done.out
+    assert "warning   stream:" in done.out
+
+
 def test_doctor_tells_which_ffmpeg_is_used_and_warns_of_one_that_does_not_run(
     curri: Curri, url: str, tmp_path: Path
 ) -> None:
@@ -187,10 +248,14 @@ def test_db_goes_up_and_down_and_tells_where_it_is(curri: Curri, empty_url: str)
     assert curri("db", "upgrade", url=empty_url).out == "the tables went from base to 0001\n"
     assert curri("db", "upgrade", url=empty_url).out == "the tables are at 0001 already\n"
     assert curri("db", "current", url=empty_url).out == "0001\n"
+    assert curri("db", "upgrade", "base", url=empty_url).code == 2
+    assert curri("db", "current", url=empty_url).out == "0001\n"
     refused = curri("db", "downgrade", "base", url=empty_url)
     assert refused.code == 2
     assert "--yes" in refused.err
     assert curri("db", "downgrade", "base", "--yes", url=empty_url).code == 0
+    assert curri("db", "downgrade", "head", "--yes", url=empty_url).code == 2
+    assert curri("db", "current", url=empty_url).out == "base (newest is 0001)\n"
     assert curri("db", "upgrade", "9999", url=empty_url).code == 2
 
 
@@ -233,6 +298,78 @@ def test_a_mistyped_command_line_is_exit_2_and_says_what_was_meant(
 def test_a_mistyped_command_line_still_ends_with_a_summary(curri: Curri) -> None:
     done = curri("import", "--json")
     assert done.code == done.summary["exit_code"] == 2
+    assert done.summary["command"] == "import"
+    assert done.summary["error"] == {
+        "message": "Missing argument 'PATH'",
+        "where": None,
+        "hint": "look at `curri import --help`",
+    }
+    done = curri("frob", "--json")
+    assert (done.summary["command"], done.summary["error"]["message"]) == (None, "No such command 'frob'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["--json", "status"], "curri status --json"),
+        (["-v", "--config", "a b", "videos", "list", "--kind", "x"], "curri videos list --kind x -v --config 'a b'"),
+        (["db", "--json", "upgrade"], "curri db upgrade --json"),
+        (["-q"], "curri COMMAND -q"),
+    ],
+)
+def test_options_before_the_command_are_said_to_stand_after_it(curri: Curri, arguments: list[str], right: str) -> None:
+    done = curri(*arguments)
+    assert done.code == 2
+    assert f"options stand after the command: {right}\n" in done.err
+    if "--json" in arguments:
+        assert done.summary["error"]["message"].endswith(f"options stand after the command: {right}")
+
+
+def test_help_lists_the_commands_as_they_are_needed_and_cuts_nothing(curri: Curri) -> None:
+    lines = curri("--help", COLUMNS="80").out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("import", "upload", "sync-status", "fix-metadata", "check", "adopt", "gc"),
+        *("status", "explain", "videos", "runs", "config", "doctor", "db", "sandbox"),
+    ]
+    assert not [line for line in lines if "..." in line or not line.endswith(".")]
+
+
+def test_help_speaks_of_what_is_meant_and_not_of_types() -> None:
+    group = typer.main.get_command(app)
+    for name, each in _every(group):
+        shown = each.get_help(each.context_class(each, info_name=name))
+        assert not re.findall(r"<[a-z]+( range)?>|\(CURRI_", shown), shown
+
+
+def _every(group: Any) -> Iterator[tuple[str, Any]]:
+    for name, each in group.commands.items():
+        yield from _every(each) if hasattr(each, "commands") else [(name, each)]
+
+
+@pytest.mark.parametrize(
+    ("command", "counts", "told"),
+    [
+        ("import", {"files": 9, "new": 9, "courses": 1}, "9 files, 9 new"),
+        ("upload", {"videos": 9, "uploaded": 8, "bytes": 31e9, "left": 1, "minutes": 7.5}, "8 sent, 31.0 GB, 1 left"),
+        ("upload", {"relinked": 1, "failed": 2, "blocked": 3}, "1 linked again, 2 failed, 3 blocked"),
+        (
+            "sync-status",
+            {"changed": 1, "unchanged": 7, "ready": 2, "queued": 3, "inprogress": 1, "error": 1, "problems": 1},
+            "1 changed, 2 ready, 4 in work, 1 in trouble",
+        ),
+        ("fix-metadata", {"videos": 4, "edited": 2, "failed": 1, "missing": 1}, "2 edited, 1 failed, 1 not on Stream"),
+        ("adopt", {"videos": 9, "without": 4, "found": 3, "adopted": 3, "left": 1}, "3 linked, 1 left"),
+        (
+            "gc",
+            {"retireds": 1, "orphans": 2, "opens": 0, "rows": 1, "encodes": 1, "encode_bytes": 5000, "left": 2},
+            "3 deleted, 1 forgotten, 5.0 kB of encodes, 2 left",
+        ),
+        ("videos delete", {"deleted": 1, "links": 2}, "1 deleted"),
+        ("unheard of", {"files": 1}, ""),
+    ],
+)
+def test_runs_tells_what_each_command_counts(command: str, counts: dict[str, float], told: str) -> None:
+    assert commands._counted(command, counts) == told
 
 
 def test_help_and_version_need_no_database(curri: Curri) -> None:

@@ -79,7 +79,7 @@ def test_every_flag_has_a_variable(curri: Curri, url: str, curriculum: Make) -> 
 
 def test_a_variable_may_stand_in_an_env_file(curri: Curri, url: str, curriculum: Make, tmp_path: Path) -> None:
     root = curriculum(SMALL)
-    (tmp_path / ".env").write_text(f"CURRI_DATABASE_URL='{url}'\nCURRI_CHECK=1\n")
+    (tmp_path / ".env").write_text(f'CURRI_DATABASE_URL="{url}"\nCURRI_CHECK=1\n')
     assert curri("import", root).code == 10
     assert curri("import", root, CURRI_CHECK="0").code == 0
 

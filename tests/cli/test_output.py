@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 
-from curri.cli.output import MANY_LINES, Output
+from curri.cli.output import MANY_LINES, Output, usd_text
 from curri.errors import ConfigError, ExitCode
 from curri.model import Notice, Outcome, Report, Result
 
@@ -165,8 +167,7 @@ def test_paths_addresses_and_commands_are_never_broken(terminal: Output) -> None
         "hint      to go on:",
         "          curri upload --course course_01 --transfers 8",
         "hint      run the command",
-        "          `curri upload --course course_01 --transfers 8`",
-        "          now",
+        "          `curri upload --course course_01 --transfers 8` now",
     ]
 
 
@@ -213,3 +214,101 @@ def test_off_a_terminal_a_line_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
     output.below("word " * 30)
     output.problem(ConfigError("word " * 30))
     assert len(out.getvalue().splitlines()) == 3
+
+
+def test_continuation_lines_stand_below_what_they_continue(terminal: Output) -> None:
+    terminal.line("          hint: make a token with the right and run it once more")
+    terminal.line("* 01/a.mp4: it is another file on Stream than here [bytes]", indent=2)
+    assert written(terminal) == [
+        "          hint: make a token with the",
+        "          right and run it once more",
+        "* 01/a.mp4: it is another file on Stream",
+        "  than here [bytes]",
+    ]
+
+
+def test_a_word_too_long_for_a_line_is_broken_by_the_terminal_and_goes_on_in_its_last_row(terminal: Output) -> None:
+    path = "course_01/01/" + "x" * 40  # 53 columns, and 2 before them: the last row has 15 and room for 25 more
+    terminal.line(f"+ {path}: it is here only, and nobody knows", indent=2)
+    assert written(terminal) == [f"+ {path}: it is here only, and", "  nobody knows"]
+
+
+def test_lines_of_a_text_stay_lines_and_empty_ones_too(terminal: Output) -> None:
+    terminal.line("\n1 video, 1 due; nothing is on Stream yet\n\n  this is a line that is too long for that\n")
+    assert written(terminal) == [
+        "",
+        "1 video, 1 due; nothing is on Stream yet",
+        "",
+        "  this is a line that is too long for",
+        "  that",
+        "",
+    ]
+
+
+def test_lines_of_a_text_behind_a_word_stand_below_each_other(terminal: Output) -> None:
+    terminal.line("one\ntwo", word="new")
+    terminal.below("three\nfour")
+    assert written(terminal) == ["new       one", "          two", "          three", "          four"]
+
+
+# --- tables
+
+
+def plain(output: Output) -> list[str]:
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in written(output)]
+
+
+RUNS = ("run", "began", "host", "counts")
+ROWS = [(12, "2026-01-02 03:04:05", "machine", "8 sent, 31.0 MB"), (11, "2026-01-01 03:04:05", "machine", "")]
+
+
+def test_a_table_gives_way_in_one_column(terminal: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "48")
+    terminal.table(RUNS, ROWS, right=("run",), shrink="counts")
+    assert plain(terminal) == [
+        "run  began                host     counts",
+        " 12  2026-01-02 03:04:05  machine  8 sent, 31.0",
+        "                                   MB",
+        " 11  2026-01-01 03:04:05  machine",
+    ]
+
+
+@pytest.mark.parametrize("columns", [40, 46])
+def test_a_table_that_does_not_fit_becomes_lines_and_nothing_is_cut_off(
+    terminal: Output, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal.table(RUNS, ROWS, right=("run",), shrink="counts")
+    assert written(terminal) == [
+        "run: 12",
+        "began: 2026-01-02 03:04:05",
+        "host: machine",
+        "counts: 8 sent, 31.0 MB",
+        "",
+        "run: 11",
+        "began: 2026-01-01 03:04:05",
+        "host: machine",
+    ]
+
+
+def test_a_table_without_rows_is_its_heading(terminal: Output) -> None:
+    terminal.table(("a", "b"), [], shrink="b")
+    assert plain(terminal) == ["a  b"]
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"), [(0.0, "0.00 USD"), (0.0099, "less than 0.01 USD"), (0.01, "0.01 USD"), (12.345, "12.35 USD")]
+)
+def test_prices(usd: float, text: str) -> None:
+    assert usd_text(usd) == text
+
+
+def test_what_was_said_stands_before_the_error_that_follows_it(tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    with both.open("a") as out, both.open("a", buffering=1) as err:
+        output = Output(out=out, err=err)
+        output.say("a list")
+        output.problem(ConfigError("an error"))
+        output.say("more")
+        output.line("another", word="failed", to=err)
+    assert both.read_text().splitlines() == ["a list", "curri: an error", "more", "failed    another"]

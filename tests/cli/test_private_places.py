@@ -77,6 +77,15 @@ def test_a_state_folder_may_be_a_link(encoding: Site, films: Films) -> None:
     assert open_to_others(elsewhere) == []
 
 
+def test_findings_can_be_written_by_nobody_else(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "findings"
+    with umask(0):
+        audit._usable(folder)
+        audit._write(folder, [])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, folder.parent, *folder.iterdir())}
+    assert modes == {"findings": 0o755, "new": 0o755, **dict.fromkeys((*audit.FILES.values(), audit.ALL), 0o644)}
+
+
 def test_metrics_are_not_written_through_a_link(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import io
 
-from curri.cli import progress
+import pytest
+
+from curri.cli import progress, transfers
 from curri.cli.output import Output
 from curri.cli.progress import INTERVAL, Lines, Silent
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 class Clock:
@@ -44,3 +51,15 @@ def test_quiet_shows_no_progress() -> None:
     output.quiet = False
     with progress.reading(output) as shown:
         assert isinstance(shown, Lines)
+
+
+@pytest.mark.parametrize(("terminal", "drawn"), [("dumb", False), ("xterm", True)])
+def test_a_terminal_that_cannot_go_back_gets_plain_lines(
+    monkeypatch: pytest.MonkeyPatch, terminal: str, drawn: bool
+) -> None:
+    monkeypatch.setenv("TERM", terminal)
+    output = Output(out=io.StringIO(), err=Terminal())
+    with progress.reading(output) as shown:
+        assert isinstance(shown, Lines) is not drawn
+    with transfers.sending(output) as sent:
+        assert isinstance(sent, transfers.Lines) is not drawn

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from support.command import Done, clean_environment, start
 
@@ -39,6 +40,24 @@ def test_a_token_of_ones_own_is_not_printed(tmp_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert "my-own-token" not in shown + out + err
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        ([], "Ctrl-C ends it; nothing is kept then; `--data DIR` keeps it."),
+        (["--data", "box"], "Ctrl-C ends it; videos and state are kept in box."),
+    ],
+)
+def test_it_says_what_is_kept(tmp_path: Path, more: list[str], kept: str) -> None:
+    process = start(["sandbox", "--port", "0", *more], clean_environment(tmp_path), tmp_path)
+    assert process.stdout is not None
+    shown = ""
+    while "Ctrl-C" not in shown:
+        shown = process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert shown == f"{kept}\n"
 
 
 def test_a_fault_script_that_makes_no_sense_is_exit_9(curri: Curri) -> None:

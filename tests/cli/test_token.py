@@ -38,6 +38,11 @@ def test_the_token_is_read_from_its_file_without_blanks_around_it(file: Path) ->
     assert config.token(settings(file)) == TOKEN
 
 
+def test_a_byte_order_mark_is_no_part_of_the_token(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbf" + TOKEN.encode())
+    assert config.token(settings(file)) == TOKEN
+
+
 def test_the_file_may_lie_in_the_home_of_the_user(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(file.parent))
     assert config.token(settings(Path("~/token"))) == TOKEN
@@ -50,6 +55,7 @@ def test_the_file_may_lie_in_the_home_of_the_user(file: Path, monkeypatch: pytes
         (b"", "is empty"),
         (b" \n\t\n", "is empty"),
         (f"CLOUDFLARE_API_TOKEN = {TOKEN}".encode(), "holds more than a token"),
+        (f"Bearer {TOKEN}".encode(), "begins with `Bearer`: only what stands behind it is the token"),
         (b"\xff\xfe" + TOKEN.encode(), "cannot be read: it is not a text file"),
     ],
 )

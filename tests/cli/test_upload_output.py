@@ -66,7 +66,7 @@ def item(each: Item, **options: bool) -> tuple[str, str]:
 
 def ended(**counts: float) -> str:
     output, out, _ = made()
-    upload._sentence(output, Report(ExitCode.OK, {**COUNTS, **counts}))
+    upload._sentence(output, {**COUNTS, **counts})
     return out.getvalue()
 
 

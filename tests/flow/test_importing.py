@@ -268,7 +268,9 @@ def test_check_tells_by_its_exit_code_whether_there_is_something_to_do(
     assert do_import(database, root, check=True).exit_code is ExitCode.OK
 
 
-def test_an_unchanged_file_is_not_opened_and_rehash_opens_all(database: Database, curriculum: Make) -> None:
+def test_an_unchanged_file_is_not_opened_and_rehash_opens_all(
+    database: Database, curriculum: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = curriculum(SMALL)
     do_import(database, root)
 
@@ -279,14 +281,14 @@ def test_an_unchanged_file_is_not_opened_and_rehash_opens_all(database: Database
             Counting.opened += len(files)
             return super().read(files)
 
-    def run(options: Options) -> int:
+    def opened(*, rehash: bool) -> int:
         Counting.opened = 0
-        report = importing.run(database, root, options, Silent(), version="test", reader=lambda root, _: Counting(root))
-        assert report.counts["rows_changed"] == 0
+        assert do_import(database, root, rehash=rehash).counts["rows_changed"] == 0
         return Counting.opened
 
-    assert run(Options()) == 0
-    assert run(Options(rehash=True)) == 9
+    monkeypatch.setattr(importing, "Reader", Counting)
+    assert opened(rehash=False) == 0
+    assert opened(rehash=True) == 9
 
 
 def test_bytes_that_changed_behind_the_time_stamps_are_found_by_rehash(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
-TIMES = int(os.environ.get("CURRI_FUZZ", "1"))
+TIMES = int(os.environ.get("CURRI_TEST_FUZZ", "1"))
 
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What no screen may get: control characters but newline and tab, separators of lines, marks of direction."""

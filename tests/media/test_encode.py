@@ -345,7 +345,7 @@ def test_a_full_disk_is_said_to_be_full(bench: Bench, tampered: Script) -> None:
     assert error.hint is not None
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_told_by_the_exit_code_alone(bench: Bench, shell: Script, code: int) -> None:
     assert bench.failed("heavy.mp4", shell(f"exit {256 - code}")).failure is Failure.DISK_FULL
 
@@ -355,9 +355,18 @@ def test_an_older_ffmpeg_leaves_with_1_and_tells_a_full_disk_in_words(bench: Ben
     assert bench.failed("heavy.mp4", shell(f"echo '{words}' >&2; exit 1")).failure is Failure.DISK_FULL
 
 
-def test_a_file_that_may_not_grow_further_is_an_error(bench: Bench, tampered: Script) -> None:
-    limited = tampered("import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))")
-    assert bench.failed("heavy.mp4", limited).failure is Failure.FAILED
+@pytest.mark.parametrize("how", ["SIG_IGN", "SIG_DFL"])
+def test_a_file_that_may_not_grow_further_is_like_a_full_disk(bench: Bench, tampered: Script, how: str) -> None:
+    """Where the signal is ignored ffmpeg reads EFBIG, else it dies of the signal."""
+    limited = tampered(
+        "import resource, signal\n"
+        f"signal.signal(signal.SIGXFSZ, signal.{how})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        f"os.execv({bench.tool.path!r}, [{bench.tool.path!r}, *arguments])"
+    )
+    error = bench.failed("heavy.mp4", limited)
+    assert error.failure is Failure.DISK_FULL
+    assert "ulimit -f" in str(error.hint)
 
 
 def test_a_disk_that_is_full_only_when_it_is_flushed_is_said_to_be_full(

@@ -247,6 +247,8 @@ EVERY = [
         (Selection(lessons=["100"]), [5]),
         (Selection(kinds=["learning"]), [1, 2, 4]),
         (Selection(kinds=["Demo"]), [5]),
+        (Selection(kinds=["demo"]), [5]),
+        (Selection(kinds=["LEARNING"]), [1, 2, 4]),
         (Selection(courses=["course_01"], lessons=["2"], kinds=["practice", "learning"]), [2, 3]),
     ],
 )
@@ -263,7 +265,7 @@ def test_selection(selection: Selection, chosen: list[int]) -> None:
         (Selection(lessons=["two"]), "lesson two", "01, 02, 100"),
         (Selection(lessons=["٢"]), "lesson ٢", "01, 02, 100"),
         (Selection(lessons=[""]), "lesson (empty)", "01, 02, 100"),
-        (Selection(kinds=["demo"]), "kind demo", "Demo, learning, practice, preview"),
+        (Selection(kinds=["demos"]), "kind demos", "Demo, learning, practice, preview"),
         (Selection(courses=["course_02"], lessons=["01"]), "lesson 01", "02, 100"),
         (Selection(kinds=["\x1b[31m"]), "kind \\x1b[31m", "Demo, learning, practice, preview"),
     ],

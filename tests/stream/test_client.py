@@ -144,6 +144,7 @@ def test_nobody_at_the_other_end_is_unreachable_with_what_to_do(clock: FakeClock
         get(client)
     assert caught.value.hint
     assert "refused" in caught.value.message
+    assert "CURRI_STREAM_URL (127.0.0.1); or check the network" in caught.value.hint
 
 
 def test_connections_are_used_again(server: ScriptedServer, client: Client) -> None:

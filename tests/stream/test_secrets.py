@@ -150,6 +150,30 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token: str) -
 
 
 @pytest.mark.parametrize(
+    ("token", "fault"),
+    [
+        ("  ", "is empty"),
+        ("\ufeffabc", "byte order mark"),
+        (" abc", "has blanks or a line break around it"),
+        ("abc\n", "has blanks or a line break around it"),
+        ("Bearer abc", "begins with `Bearer`"),
+        ("bearer: abc", "begins with `Bearer`"),
+        ("a b", "holds blanks or characters that no token has"),
+    ],
+)
+def test_the_fault_of_a_token_is_named(token: str, fault: str) -> None:
+    with pytest.raises(failures.Credentials) as caught:
+        Account(ACCOUNT, Secret(token))
+    assert fault in caught.value.message
+
+
+@pytest.mark.parametrize("base", ["https://user:pw@x/", "https://x/?a=b", "https://x/#a"])
+def test_what_an_address_may_not_hold_is_named(base: str) -> None:
+    with pytest.raises(failures.BadAddress, match=r"may hold no user, `\?` or `#`"):
+        Account(ACCOUNT, Secret(TOKEN), base)
+
+
+@pytest.mark.parametrize(
     ("base", "account_id", "error"),
     [
         ("ftp://x", ACCOUNT, failures.BadAddress),

@@ -324,8 +324,9 @@ def test_a_bad_token_is_told_from_one_that_lacks_a_permission(
 
 def test_an_account_that_does_not_exist_is_told_as_such(server: ScriptedServer, client: Client) -> None:
     server.script("GET", "404:7003")
-    with pytest.raises(failures.WrongAccount):
+    with pytest.raises(failures.WrongAccount) as caught:
         Videos(client).verify()
+    assert str(caught.value.hint).startswith("check CURRI_STREAM_URL")  # it is not Cloudflare's own
     server.script("GET", "404")
     with pytest.raises(failures.WrongAccount):
         Videos(client).verify()

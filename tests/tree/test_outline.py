@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from curri.tree.outline import Folders, Outline, outline, root_of
 
 
@@ -26,6 +28,13 @@ def test_a_course_is_outlined_without_the_root_around_it(tmp_path: Path) -> None
 
 def test_what_cannot_be_read_holds_nothing(tmp_path: Path) -> None:
     assert outline(tmp_path / "nowhere") == Outline(None, frozenset())
+
+
+def test_a_working_folder_that_is_gone_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert outline(Path("tree")) == Outline(None, frozenset())
 
 
 def test_folders_are_found_by_slug_and_number(tmp_path: Path) -> None:

@@ -148,7 +148,15 @@ def test_a_folder_that_was_deleted_under_our_feet_is_refused(tmp_path: Path, mon
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
-    assert refused(Path()).message == "the curriculum cannot be read: No such file or directory"
+    assert refused(Path()).message == "the working folder is gone"
+
+
+def test_a_lesson_folder_is_told_as_what_it_is(tmp_path: Path) -> None:
+    lesson = tmp_path / "Course_01" / "Lesson_01"
+    (lesson / "learning").mkdir(parents=True)
+    error = refused(lesson)
+    assert (error.message, error.where) == ("this is a lesson folder", str(lesson))
+    assert error.hint == "give the course folder around it, or the curriculum"
 
 
 def test_the_root_of_the_file_system_is_a_folder_like_any_other() -> None:

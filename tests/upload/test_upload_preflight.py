@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from curri.errors import ToolError
+from curri.flow import preflight
+from curri.flow.jobs import Job
+from curri.media.prepare import Workshop
+from curri.media.renditions import Cache
 from curri.sandbox import Fault, When
 from support.command import Done
 
@@ -40,6 +48,17 @@ def test_no_token(three: Site) -> None:
     assert "Stream > Edit" in done.err
     assert three.requests() == []
     recovers(three)
+
+
+def test_sizes_are_told_in_units_that_show_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path)
+    monkeypatch.setattr(cache, "room", lambda: 100_000_000)
+    job = SimpleNamespace(encodes=True, action="encode", size=2_000_000)
+    workshop = SimpleNamespace(tool=object(), cache=cache)
+    with pytest.raises(ToolError) as caught:
+        preflight.tools([cast("Job", job)], cast("Workshop", workshop), None)
+    told = "the largest encode may take 2.0 MB, 536.9 MB are kept free beside it, and 100.0 MB are free"
+    assert caught.value.message == told
 
 
 def test_no_account(three: Site) -> None:

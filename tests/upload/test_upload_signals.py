@@ -59,6 +59,25 @@ def test_once_the_chunk_in_flight_comes_to_its_end(long: Site, number: signal.Si
     assert len([entry for entry in long.requests("create") if entry.name == NAMES[0]]) == 1
 
 
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ("*L01*", "nothing was sent; 2 left for another run\n"),
+        ("*L02*", "1 video sent: 10.5 MB, 0.0 minutes; 1 left for another run\n"),
+    ],
+)
+def test_a_run_that_is_stopped_says_what_it_has_done(long: Site, held: str, told: str) -> None:
+    long.hold(Fault("stall-middle", When(path="patch", name=held)))
+    with long.start("upload", "--transfers", "1", changes="telling") as running:
+        long.until_held(running)
+        tell(long, running, signal.SIGINT)
+        long.box.clear_faults()
+        done = running.done()
+    assert done.code == 130
+    assert done.out.endswith(told)
+    assert done.err.startswith("curri: stopped by Ctrl-C\n")
+
+
 @pytest.mark.parametrize("numbers", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT)])
 def test_twice_the_run_ends_at_once(long: Site, numbers: tuple[signal.Signals, signal.Signals]) -> None:
     long.hold(Fault("stall-middle", When(path="patch", name="*L01*")))

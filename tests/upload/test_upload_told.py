@@ -27,6 +27,16 @@ def test_the_labels_of_a_curriculum_are_found_from_wherever_the_command_runs(sit
     assert video.meta["program"] == "From the environment"
 
 
+def test_a_label_of_a_curriculum_that_is_no_text_is_an_error_and_not_sent(site: Site, films: Films) -> None:
+    site.put({"Course_01": {"Lesson_01": {"learning": {"video.mp4": films.plain()}}}})
+    (site.root / "curri.toml").write_text("program = 7\n")
+    done = site.upload()
+    assert done.code == 9
+    assert "program is not usable" in done.err
+    assert str(site.root / "curri.toml") in done.err
+    assert site.box.videos() == []
+
+
 def test_the_summary_of_a_run_that_an_error_ended_counts_what_was_done(site: Site, films: Films) -> None:
     site.put({"Course_01": {f"Lesson_0{n}": {"learning": {"video.mp4": films.plain(n)}} for n in (1, 2)}})
     site.box.faults(Fault("answer", When(path="create", nth=2), status=401))

@@ -10,6 +10,8 @@ import struct
 import sys
 import termios
 
+import psycopg
+
 from curri.sandbox import Fault
 from upload.conftest import Films, Open
 from upload.site import Site, objects
@@ -77,13 +79,28 @@ def test_the_list_in_json_has_everything(uploaded: Site) -> None:
     assert {**counts, "minutes": 0} == {"videos": 3, "queued": 0, "inprogress": 0, "ready": 3, "error": 0, "minutes": 0}
 
 
+def test_words_of_a_selection_may_be_written_in_capitals(uploaded: Site) -> None:
+    plain = uploaded.run("videos", "list", "--kind", "learning", "--status", "ready", "--course", "course_01")
+    capitals = uploaded.run("videos", "list", "--kind", "LEARNING", "--status", "Ready", "--course", "1")
+    assert (capitals.code, capitals.out) == (0, plain.out)
+    assert uploaded.run("videos", "list", "--status", "Nothing").code == 2
+
+
 def test_an_empty_catalog_or_selection_has_no_videos(site: Site, films: Films) -> None:
-    assert site.run("videos", "list").out == "no videos\n"
+    assert "the catalog is empty" in site.run("videos", "list").out
     site.put({"Course_01": {"Lesson_01": {"learning": {"video.mp4": films.plain(1)}}}})
     assert site.run("videos", "list", "--course", "course_01").out == "no videos\n"
     wrong = site.run("videos", "list", "--course", "course_7")
     assert wrong.code == 2
     assert "there is course_01" in wrong.err
+
+
+def test_show_tells_no_address_of_a_video_that_cannot_be_played_yet(uploaded: Site) -> None:
+    with psycopg.connect(uploaded.url) as connection:
+        connection.execute("UPDATE video SET status = 'queued', ready_at = NULL")
+    done = uploaded.run("videos", "show", NAME)
+    assert "watch     not ready yet: queued\n" in done.out
+    assert not [word for word in ("HLS", "DASH", "embed", "iframe", "manifest") if word in done.out]
 
 
 def test_show_tells_where_a_video_plays_and_how_to_embed_it(uploaded: Site) -> None:

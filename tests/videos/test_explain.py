@@ -61,7 +61,10 @@ def test_a_video_that_plays(uploaded: Site) -> None:
     assert words["video"] == f"{uid}: ready, 100 %"
     assert words["HLS"] == f"{uploaded.box.origin}/{uid}/manifest/video.m3u8"
     assert "note" not in words
-    assert " passthrough: " in done.out
+    reason = str(uploaded.one("SELECT decision_reason FROM upload WHERE provider_id = %s", uid))
+    code, _, why = reason.partition(": ")
+    assert f" passthrough: {why}\n" in done.out
+    assert code not in done.out.replace(why, "")
     assert "on disk as recorded" in done.out
     history = [line.split("  ")[-1] for line in done.out.partition("history")[2].splitlines()]
     assert history[0] == "imported"

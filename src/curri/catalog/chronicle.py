@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from curri.catalog import library
 from curri.catalog.database import Connection
 from curri.catalog.inventory import KEPT
+from curri.catalog.reading import ASSET
 from curri.model import OPEN_STATES, AssetRow
 from curri.plan.references import Carried, Known
 
@@ -115,12 +116,10 @@ _CARRIED = """
     SELECT cv.component_id::text, v.id::text, v.provider_id, cv.state::text, v.metadata ->> 'name'
       FROM video v LEFT JOIN component_video cv ON cv.provider = v.provider AND cv.provider_id = v.provider_id
      ORDER BY v.created_at, v.id"""
-_SOURCE = """
-    SELECT a.id::text, a.component_id::text, a.relative_path, a.role::text, a.mime_type, a.size_bytes, a.mtime_ns,
-           a.ctime_ns, a.inode, a.checksum_sha1, a.fingerprint_version,
-           (date_part('epoch', a.hashed_at) * 1e9)::bigint, a.removed_at IS NOT NULL, a.hashed_at
+_SOURCE = f"""
+    SELECT {ASSET}, a.hashed_at
       FROM asset a WHERE a.component_id = %s AND a.role = 'source'
-     ORDER BY a.removed_at DESC NULLS FIRST, a.relative_path LIMIT 1"""
+     ORDER BY a.removed_at DESC NULLS FIRST, a.relative_path LIMIT 1"""  # noqa: S608 - only a constant of this package is put in
 _COMPONENT = """
     SELECT c.id::text, c.kind, c.group_key, k.slug AS course, k.title AS course_title, k.root, l.number AS lesson,
            l.title AS lesson_title, c.created_at, least(c.removed_at, l.removed_at, k.removed_at) AS removed_at

@@ -117,7 +117,8 @@ def _state(folder: Path) -> Path:
 
 
 def _mark(folder: Path) -> str:
-    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    real = os.path.realpath(folder)  # resolve() raises for a link that leads to itself
+    return hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
 
 
 def _everybody_may_run(program: Path) -> bool:

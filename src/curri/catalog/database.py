@@ -15,6 +15,7 @@ from psycopg import errors as pg
 from psycopg import generators, pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from curri.catalog import pooling, refusals
 from curri.errors import BusyError, ConfigError, DatabaseError, NotMigrated
 
 # The driver logs what it ignores while it cleans up after an error. A person is told of the error itself, once.
@@ -70,6 +71,7 @@ class Database:
         self.address = address
         """Where it is, without the password: for messages."""
         self._turn = threading.RLock()
+        self._is_session = False
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -141,10 +143,27 @@ class Database:
             hint="install the newer curri here too",
         )
 
+    def require_session(self) -> None:
+        """Raise DatabaseError if a pooler stands between that would lose a lock: it belongs to a session."""
+        with self._turn, translated(self.address):
+            if self._is_session or self.connection.info.transaction_status is not pq.TransactionStatus.IDLE:
+                return
+            pooling.refuse(self.connection, self.address)
+            self._is_session = True
+
     def announce(self, run_id: int) -> None:
-        """Hold the lock of a run until this connection ends: by it others see that the run is alive (see `ALIVE`)."""
+        """Hold the lock of a run until it is dismissed or this connection ends: it shows that the run is alive.
+
+        Others ask with `ALIVE`. Raises DatabaseError.
+        """
+        self.require_session()
         with self.transaction() as connection:
             connection.execute(f"SELECT pg_advisory_lock({_RUNS}, mod(%s, {_KEYS})::int)", [run_id])
+
+    def dismiss(self, run_id: int) -> None:
+        """Let go of the lock of a run that has ended; a connection that goes on would collect them. Once for each."""
+        with self.transaction() as connection:
+            connection.execute(f"SELECT pg_advisory_unlock({_RUNS}, mod(%s, {_KEYS})::int)", [run_id])
 
     def lock(self, command: str, *, wait: bool = False) -> None:
         """Take the lock of a command until this connection ends, or (unless told to wait) raise BusyError at once.
@@ -152,6 +171,7 @@ class Database:
         The lock belongs to the catalog: to the schema of its tables, by whichever search_path they are found. It is
         the server's, so it dies with the connection whatever happens to this process: no lock ever goes stale.
         """
+        self.require_session()
         key = f"hashtext('curri:' || coalesce({_SCHEMA}, current_schema(), '')), hashtext(%s)"
         with self.transaction() as connection:
             if wait:
@@ -174,11 +194,8 @@ def connect(url: str) -> Iterator[Database]:
     try:
         connection: Connection = psycopg.connect(make_conninfo(**settings), autocommit=True)
     except (psycopg.Error, UnicodeError) as error:  # UnicodeError: a host name that can be none
-        raise DatabaseError(
-            f"the database cannot be opened: {_first_line(error)}",
-            where=address,
-            hint="check host, port, user, password and name in CURRI_DATABASE_URL",
-        ) from error
+        reason, hint = refusals.explained(error)
+        raise DatabaseError(f"the database cannot be opened: {reason}", where=address, hint=hint) from error
     try:
         if connection.info.server_version < OLDEST_SERVER:
             version = connection.info.parameter_status("server_version")
@@ -208,8 +225,11 @@ def parse(url: str) -> tuple[str, str]:
     plain = re.sub(r"^postgres(?:ql)?(?:\+\w+)?://", "postgresql://", url.strip(), flags=re.IGNORECASE)
     hint = (
         "use postgresql://USER:PASSWORD@HOST:5432/NAME, special characters in the password as %XX,"
-        " without parameters that only other drivers know (?schema=)"
+        " without parameters that only other drivers know (?schema=); a schema is chosen with"
+        " ?options=-csearch_path%3DNAME"
     )
+    if re.search(r"[?&]options=[^&]*=", plain):
+        hint = "inside of `options` write each `=` as %3D: ?options=-csearch_path%3DNAME"
     if re.match(r"[\w+.-]+://", plain) and not plain.startswith("postgresql://"):
         raise ConfigError("the database address is not one of PostgreSQL", where="CURRI_DATABASE_URL", hint=hint)
     error = ConfigError("the database address cannot be understood", where="CURRI_DATABASE_URL", hint=hint)
@@ -262,7 +282,7 @@ _HINTS: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
     (
         (pg.ReadOnlySqlTransaction,),
         "the database is read-only",
-        "is this a replica? Point CURRI_DATABASE_URL at the primary server",
+        "point CURRI_DATABASE_URL at the primary server; or is default_transaction_read_only on? `curri doctor` tells",
     ),
     (
         (pg.InsufficientPrivilege,),
@@ -276,7 +296,11 @@ _HINTS: tuple[tuple[tuple[type[psycopg.Error], ...], str, str], ...] = (
         "the database holds something else under a name that curri needs",
         "give curri a database or a schema of its own",
     ),
-    ((pg.InvalidSchemaName,), "the schema does not exist", "create it, or correct the search_path in the address"),
+    (
+        (pg.InvalidSchemaName,),
+        "the schema does not exist, or this user may not use it",
+        "CREATE SCHEMA NAME AUTHORIZATION USER, or correct the search_path (?options=-csearch_path%3DNAME)",
+    ),
     ((pg.DiskFull,), "the database server's disk is full", "make room there and run the command again"),
     (
         (pg.QueryCanceled,),
@@ -309,11 +333,3 @@ def _translate(error: psycopg.Error, address: str) -> DatabaseError:
     if state is None:
         return DatabaseError(f"the database driver refused: {error}", where=address)
     return DatabaseError(f"the database refused: {text} (SQLSTATE {state})", where=address)
-
-
-def _first_line(error: Exception) -> str:
-    """Return what libpq says of a failed connection, on one line.
-
-    libpq gives no codes here, and never the password; the text is shown, not interpreted.
-    """
-    return str(error).strip().partition("\n")[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")

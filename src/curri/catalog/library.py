@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -192,7 +192,10 @@ def read(connection: Connection, ids: Sequence[str]) -> list[Video]:
             links[row.pop("id")].append(Appearance(**row))
         called = titles(connection, sorted({each.course for many in links.values() for each in many}))
         videos = {
-            row["id"]: Video(**row, appearances=tuple(_named(each, called) for each in links[row["id"]]))
+            row["id"]: Video(
+                **row,
+                appearances=tuple(replace(each, name=called.get(each.component_id)) for each in links[row["id"]]),
+            )
             for row in cursor.execute(_VIDEOS, within)
         }
     return [videos[each] for each in ids if each in videos]
@@ -204,11 +207,6 @@ def _is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _named(appearance: Appearance, called: Mapping[str, str]) -> Appearance:
-    values = {field: getattr(appearance, field) for field in Appearance.__slots__}
-    return Appearance(**values | {"name": called.get(appearance.component_id)})
 
 
 def titles(connection: Connection, courses: Sequence[str] | None = None) -> dict[str, str]:

@@ -187,6 +187,20 @@ def make_current(connection: Connection, component_id: str, provider_id: str) ->
         show_previews(connection, [course[0]])
 
 
+def newest(connection: Connection, most: int) -> list[tuple[str, str]]:
+    """Return the videos that were linked last, of those that play: id on Stream and place. Failed ones are left out."""
+    rows = connection.execute(
+        "SELECT cv.provider_id, concat_ws('/', k.slug, l.number, c.group_key)"
+        "  FROM component_video cv JOIN video v USING (provider, provider_id)"
+        "  JOIN component c ON c.id = cv.component_id JOIN course k ON k.id = c.course_id"
+        "  LEFT JOIN lesson l ON l.id = c.lesson_id"
+        " WHERE cv.state = 'current' AND v.status <> 'error' AND c.removed_at IS NULL"
+        " ORDER BY coalesce(cv.linked_at, cv.created_at) DESC, cv.id LIMIT %s",
+        [most],
+    ).fetchall()
+    return [(str(uid), str(place)) for uid, place in rows]
+
+
 def show_previews(connection: Connection, courses: Sequence[str]) -> None:
     """Let courses (ids) show the first of their previews that is there and on Stream, or none."""
     if not courses:

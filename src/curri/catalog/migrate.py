@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from curri.catalog.database import REVISION, connect, translated
-from curri.errors import DatabaseError, UsageError
+from curri.catalog import fitness
+from curri.catalog.database import REVISION, Database, connect
+from curri.catalog.engine import engine
+from curri.errors import DatabaseError, NotMigrated, UsageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -20,17 +22,18 @@ def scripts() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "migrations"
 
 
-def move(url: str, target: str, *, dry_run: bool = False, wait: bool = False) -> tuple[str | None, str | None]:
-    """Bring the tables to a revision ("head", "base", or a number); return the revision before and after.
+def move(
+    url: str, target: str, *, down: bool = False, dry_run: bool = False, wait: bool = False
+) -> tuple[str | None, str | None]:
+    """Bring the tables up (or `down`) to a revision ("head", "base", a number); return the revision before and after.
 
     Every migration is one transaction; a failed one leaves the tables at the revision before it. A second call
-    finds nothing to do. Raises UsageError for an unknown revision, BusyError while another migration runs (unless
-    told to wait for it), DatabaseError for everything else.
+    finds nothing to do. Raises UsageError for an unknown revision and for one that lies the other way, BusyError while
+    another migration runs (unless told to wait for it), DatabaseError for everything else.
     """
     from alembic import command
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
-    from sqlalchemy import create_engine, exc, pool
 
     with connect(url) as database:
         database.lock("db", wait=wait)
@@ -38,28 +41,54 @@ def move(url: str, target: str, *, dry_run: bool = False, wait: bool = False) ->
         config = _config()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if target not in known | {"head", "base"}:
-            raise UsageError(f"there is no revision {target}", hint=f"known are {', '.join(sorted(known))}, head, base")
+            end = "base" if down else "head"
+            raise UsageError(f"there is no revision {target}", hint=f"known are {', '.join(sorted(known))}, {end}")
         if before is not None and before not in known:
-            database.require_tables()
+            _unknown(database, before)
         wanted = {"head": REVISION, "base": ""}.get(target, target)
+        if wanted != (before or ""):
+            _check(database, before, target, upwards=wanted > (before or ""), down=down)
         if dry_run or wanted == (before or ""):
             return before, wanted or None
         database.connection.autocommit = False  # else every statement of a migration would be committed by itself
-        engine = create_engine("postgresql+psycopg://", creator=lambda: database.connection, poolclass=pool.StaticPool)
         try:
-            with translated(database.address), engine.connect() as connection:
+            with engine(database) as opened, opened.connect() as connection:
                 config.attributes["connection"] = connection
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", DeprecationWarning)  # Alembic's, about its own configuration file
-                    (command.upgrade if wanted > (before or "") else command.downgrade)(config, target)
+                    (command.downgrade if down else command.upgrade)(config, target)
                 connection.commit()
-        except exc.DBAPIError as error:
-            with translated(database.address):
-                raise (error.orig or error) from error
         except CommandError as error:
             raise DatabaseError(f"the migration failed: {error}", where=database.address) from error
     with connect(url) as database:
         return before, database.revision()
+
+
+def _unknown(database: Database, revision: str) -> NoReturn:
+    """Raise NotMigrated for a revision that no migration here leads from."""
+    if revision.isdigit() and revision < REVISION:  # else `require_tables` would name the command that was just run
+        raise NotMigrated(
+            f"the tables are at revision {revision}, which this curri does not know",
+            where=database.address,
+            hint="take them down with the curri that made them, or give this one a schema of its own",
+        )
+    database.require_tables()
+    raise AssertionError("the revision of this curri is none of its migrations")
+
+
+def _check(database: Database, before: str | None, target: str, *, upwards: bool, down: bool) -> None:
+    """Raise UsageError if the way leads in the other direction, DatabaseError if it cannot be gone."""
+    if upwards and down:
+        message = f"{target} is newer than what is there: {before or 'base'}"
+        raise UsageError(message, hint=f"`curri db upgrade {target}`")
+    if not upwards and not down:
+        message = f"{target} is older than what is there: {before}"
+        raise UsageError(message, hint=f"`curri db downgrade {target}`: what the newer tables hold beyond it is lost")
+    looks = [fitness.read_only] if before is not None else [fitness.read_only, fitness.no_room, fitness.unlisted]
+    for look in looks:
+        error = look(database)
+        if error is not None:
+            raise error
 
 
 def move_if_needed(url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from curri.catalog.database import Connection, Database
+from curri.catalog.uploads import OPEN_UPLOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +61,23 @@ class Statistics:
         return Counted(sum(each.videos for each in every), sum(each.seconds for each in every))
 
 
-# A video is in exactly one state; the first that fits counts.
-_STATE = """
+# A video is in exactly one state; the first that fits counts. A link whose source is not known (it was adopted) counts
+# as made of the present file, as in `plan/uploads.py`: else it would be called due, and no upload would send it.
+_STATE = f"""
 WITH source AS (
     SELECT component_id, relative_path, checksum_sha1 FROM asset WHERE role = 'source' AND removed_at IS NULL
 ), state AS (
     SELECT c.id, c.course_id, c.lesson_id, s.relative_path, s.checksum_sha1, v.duration_seconds,
            CASE WHEN EXISTS (SELECT FROM upload u WHERE u.component_id = c.id
-                                AND u.state IN ('intended', 'created', 'sending', 'sent')) THEN 'uploading'
+                                AND u.{OPEN_UPLOAD}) THEN 'uploading'
                 WHEN EXISTS (SELECT FROM component_video p JOIN video w USING (provider, provider_id)
-                              WHERE p.component_id = c.id AND p.state = 'pending'
-                                AND p.source_sha1 = s.checksum_sha1 AND w.status <> 'error') THEN 'processing'
-                WHEN v.id IS NOT NULL AND l.source_sha1 = s.checksum_sha1
+                              WHERE p.component_id = c.id AND p.state = 'pending' AND w.status <> 'error'
+                                AND coalesce(p.source_sha1, s.checksum_sha1) = s.checksum_sha1) THEN 'processing'
+                WHEN v.id IS NOT NULL AND coalesce(l.source_sha1, s.checksum_sha1) = s.checksum_sha1
                      THEN CASE v.status WHEN 'ready' THEN 'ready' WHEN 'error' THEN 'failed' ELSE 'processing' END
                 WHEN EXISTS (SELECT FROM component_video p JOIN video w USING (provider, provider_id)
                               WHERE p.component_id = c.id AND p.state = 'pending'
-                                AND p.source_sha1 = s.checksum_sha1) THEN 'failed'
+                                AND coalesce(p.source_sha1, s.checksum_sha1) = s.checksum_sha1) THEN 'failed'
                 WHEN (SELECT u.state FROM upload u
                        WHERE u.component_id = c.id AND u.source_sha1 = s.checksum_sha1
                        ORDER BY u.created_at DESC LIMIT 1) = 'failed' THEN 'failed'
@@ -114,7 +116,7 @@ SELECT k.slug, k.title, l.number, coalesce(l.title, ''),
 # What keeps a video from being ready: Stream's word for the present file, else what ended the last attempt.
 _REASONS = (
     _STATE
-    + """
+    + f"""
 SELECT concat_ws('/', k.slug, l.number, s.relative_path), s.state, r.code, r.message
   FROM state s
   JOIN course k ON k.id = s.course_id
@@ -123,11 +125,11 @@ SELECT concat_ws('/', k.slug, l.number, s.relative_path), s.state, r.code, r.mes
  CROSS JOIN LATERAL (
         SELECT v.error_code AS code, v.error_message AS message, cv.linked_at AS at
           FROM component_video cv JOIN video v USING (provider, provider_id)
-         WHERE cv.component_id = s.id AND cv.state <> 'retired' AND cv.source_sha1 = s.checksum_sha1
-           AND v.status = 'error'
+         WHERE cv.component_id = s.id AND cv.state <> 'retired' AND v.status = 'error'
+           AND coalesce(cv.source_sha1, s.checksum_sha1) = s.checksum_sha1
         UNION ALL
         SELECT u.error_code, u.error_message, u.updated_at FROM upload u
-         WHERE u.component_id = s.id AND u.state IN ('intended', 'created', 'sending', 'sent', 'failed')
+         WHERE u.component_id = s.id AND (u.{OPEN_UPLOAD} OR u.state = 'failed')
            AND u.source_sha1 = s.checksum_sha1 AND u.error_message IS NOT NULL
          ORDER BY at DESC LIMIT 1
        ) r

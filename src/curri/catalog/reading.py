@@ -26,12 +26,14 @@ _COMPONENTS = """
            removed_at IS NOT NULL
       FROM component WHERE course_id = ANY(%(courses)s::uuid[])
      ORDER BY removed_at DESC NULLS FIRST, course_id, lesson_id, position, id"""
-_ASSETS = """
-    SELECT a.id::text, a.component_id::text, a.relative_path, a.role::text, a.mime_type, a.size_bytes,
+ASSET = """a.id::text, a.component_id::text, a.relative_path, a.role::text, a.mime_type, a.size_bytes,
            a.mtime_ns, a.ctime_ns, a.inode, a.checksum_sha1, a.fingerprint_version,
-           (date_part('epoch', a.hashed_at) * 1e9)::bigint, a.removed_at IS NOT NULL
+           (date_part('epoch', a.hashed_at) * 1e9)::bigint, a.removed_at IS NOT NULL"""
+"""SQL for the columns of an `AssetRow`, from a table `asset a`."""
+_ASSETS = f"""
+    SELECT {ASSET}
       FROM asset a JOIN component c ON c.id = a.component_id
-     WHERE c.course_id = ANY(%(courses)s::uuid[])"""
+     WHERE c.course_id = ANY(%(courses)s::uuid[])"""  # noqa: S608 - only a constant of this module is put in
 _TAKEN = """
     SELECT id::text FROM course WHERE id <> ALL(%(courses)s::uuid[])
      UNION ALL SELECT id::text FROM lesson WHERE course_id <> ALL(%(courses)s::uuid[])

@@ -28,6 +28,8 @@ from sqlalchemy import Identity as IdentityColumn
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, ENUM, JSONB
 from sqlmodel import Field, SQLModel
 
+from curri.catalog.uploads import OPEN_UPLOAD
+
 COMPONENT_TYPE = ENUM("VIDEO", "LAB", "RESOURCE", name="component_type")
 ASSET_ROLE = ENUM("source", "rendition", "captions", "poster", "transcript", "file", name="asset_role")
 PROVIDER = ENUM("CLOUDFLARE", "YOUTUBE", "MUX", "LOOM", "VIMEO", "WISTIA", name="provider")
@@ -35,9 +37,6 @@ VIDEO_STATUS = ENUM("queued", "inprogress", "ready", "error", name="video_status
 LINK_STATE = ENUM("pending", "current", "retired", name="link_state")
 UPLOAD_STATE = ENUM("intended", "created", "sending", "sent", "linked", "abandoned", "failed", name="upload_state")
 UPLOAD_DECISION = ENUM("passthrough", "encode", "rendition", "original", name="upload_decision")
-
-OPEN_UPLOAD = "state IN ('intended', 'created', 'sending', 'sent')"
-"""An upload in one of these states may still be continued; a component has at most one such."""
 
 THERE = "removed_at IS NULL"
 """A row that was not removed. Places are unique among those; a removed row keeps its place only as a memory."""

@@ -17,13 +17,15 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from curri.catalog.database import ALIVE, Connection
+from curri.catalog.reading import ASSET
 from curri.errors import BusyError
-from curri.model import AssetRow, LinkRow, RecordedVideo, UploadRow
+from curri.model import OPEN_STATES, AssetRow, LinkRow, RecordedVideo, UploadRow
 
 LEASE_SECONDS = 120
 """How long a run may be silent before another may take its uploads over. Renewed several times in that time."""
 
-OPEN_UPLOAD = "state IN ('intended', 'created', 'sending', 'sent')"
+OPEN_UPLOAD = f"state IN ({', '.join(repr(state) for state in OPEN_STATES)})"
+"""SQL that tells whether an upload may still be continued; a component has at most one such."""
 _LEASE = f"now() + make_interval(secs => {LEASE_SECONDS})"
 HELD = f"u.run_id IS NOT NULL AND coalesce(u.lease_until > now(), false) AND {ALIVE.format('u.run_id')}"
 
@@ -34,10 +36,8 @@ _VIDEOS = """
      WHERE c.type = 'VIDEO' AND c.removed_at IS NULL AND k.removed_at IS NULL AND l.removed_at IS NULL
        AND (%(only)s::uuid IS NULL OR c.id = %(only)s)
      ORDER BY k.position, k.slug, l.position NULLS FIRST, c.position, c.id"""
-_FILES = """
-    SELECT a.id::text, a.component_id::text, a.relative_path, a.role::text, a.mime_type, a.size_bytes,
-           a.mtime_ns, a.ctime_ns, a.inode, a.checksum_sha1, a.fingerprint_version,
-           (date_part('epoch', a.hashed_at) * 1e9)::bigint
+_FILES = f"""
+    SELECT {ASSET}
       FROM asset a WHERE a.removed_at IS NULL AND a.role IN ('source', 'rendition')
        AND (%(only)s::uuid IS NULL OR a.component_id = %(only)s)
      ORDER BY a.relative_path"""

@@ -140,4 +140,4 @@ def fitting(
     """Return the progress that fits where standard error goes; rows are taken away at the end."""
     if output.quiet:
         return nullcontext(silent())
-    return rows() if output.err.isatty() else nullcontext(lines())
+    return rows() if output.draws else nullcontext(lines())

@@ -19,8 +19,13 @@ def needs_person(output: Output, hint: str) -> None:
 
 def agreed(question: str, *, default: bool = False) -> bool:
     """Ask; an input that ends is a no."""
+    return answer(question, default=default) or False
+
+
+def answer(question: str, *, default: bool = False) -> bool | None:
+    """Ask; None says that the input has ended (Ctrl-D), and that nobody is there for another question."""
     try:
         return typer.confirm(harmless(question), default=default, err=True)
     except typer.Abort:
         sys.stderr.write("\n")
-        return False
+        return None

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from curri import __version__
+from curri.cli.output import counted, size_text, usd_text
 from curri.cli.session import Session, command
 from curri.errors import ExitCode
+from curri.plan.text import printable
+
+if TYPE_CHECKING:
+    from curri.catalog.database import Database
+    from curri.catalog.overview import LessonState
+
+_COURSE = re.compile(r"(?:course[_-]?)?([0-9]{1,9})", re.IGNORECASE | re.ASCII)
 
 app = typer.Typer(
     name="curri",
@@ -25,11 +37,24 @@ app = typer.Typer(
 DryRun = Annotated[
     bool, typer.Option("--dry-run", "-n", envvar="CURRI_DRY_RUN", help="Show what would be done; change nothing.")
 ]
+
+
+def _course(text: str) -> str:
+    """Return the slug that a person means: 1 and Course_1 are course_01."""
+    found = _COURSE.fullmatch(text)
+    return f"course_{int(found[1]):02d}" if found else text
+
+
 Courses = Annotated[
     list[str] | None,
-    typer.Option("--course", metavar="SLUG", envvar="CURRI_COURSE", help="Only this course, such as course_01."),
+    typer.Option(
+        "--course",
+        metavar="SLUG",
+        envvar="CURRI_COURSE",
+        parser=_course,
+        help="Only this course, such as course_01.",
+    ),
 ]
-
 Lessons = Annotated[
     list[str] | None,
     typer.Option("--lesson", metavar="NN", envvar="CURRI_LESSON", help="Only lessons with this number."),
@@ -40,11 +65,23 @@ Kinds = Annotated[
 ]
 
 
-@command(app, "import", watched=True)
+def _folder(text: str) -> Path:
+    """Return a path, `~` expanded: in quotes and in variables the shell does not do it."""
+    if not text:
+        raise typer.BadParameter("it is empty; for the working folder say .")
+    with suppress(RuntimeError):  # there is no such user
+        return Path(text).expanduser()
+    return Path(text)
+
+
+@command(app, "import", watched=True, named=True)
 def import_(
     session: Session,
     path: Annotated[
-        Path, typer.Argument(metavar="PATH", envvar="CURRI_PATH", help="The curriculum folder, or one course folder.")
+        Path,
+        typer.Argument(
+            metavar="PATH", envvar="CURRI_PATH", parser=_folder, help="The curriculum folder, or one course folder."
+        ),
     ],
     dry_run: DryRun = False,
     check: Annotated[
@@ -86,34 +123,22 @@ def import_(
 def status(session: Session, course: Courses = None) -> None:
     """Show what is due, on its way and ready.
 
-    By course and lesson, with the minutes on Stream and what they cost.
+    By course and lesson, with the minutes on Stream and what they cost. The numbers of a course are those of its
+    lessons and of what lies beside them.
     """
     from curri.flow import status as flow
-    from curri.plan.text import printable
 
     with session.catalog() as database:
         state = flow.run(database, course or [])
-    numbers = ("files", "labs", "videos", "due", "uploading", "processing", "ready", "failed")
-    always = ("files", "videos", "due")
-    rows = [row for row in state.lessons if row.number is not None or row.files]
-    for row in rows:
-        if session.output.as_json:
+    for row in state.lessons:
+        if session.output.as_json and (row.number is not None or row.files):
             session.output.emit("lesson", **asdict(row))
-    totals = {name: sum(getattr(row, name) for row in rows) for name in numbers}
-    shown = [name for name in numbers if name in always or totals[name]]  # a column of noughts says nothing
-    session.output.table(
-        ("lesson", "title", *shown),
-        [
-            (
-                f"{row.course}/{row.number}" if row.number else row.course,
-                row.title or row.course_title,
-                *(getattr(row, name) for name in shown),
-            )
-            for row in rows
-        ],
-        right=shown,
-        shrink="title",
-    )
+    totals = _sums(state.lessons)
+    # A column of noughts says nothing.
+    shown = [name for name in NUMBERS if name in ("files", "videos", "due") or totals[name]]
+    rows = [(place, title, *(numbers[name] for name in shown)) for place, title, numbers in _by_course(state.lessons)]
+    if rows:
+        session.output.table(("lesson", "title", *shown), rows, right=shown, shrink="title")
     for trouble in state.troubles:
         if session.output.as_json:
             session.output.emit("trouble", **asdict(trouble))
@@ -126,22 +151,56 @@ def status(session: Session, course: Courses = None) -> None:
     counts = {**totals, "minutes": round(state.minutes, 1), "usd_per_month": round(state.usd_per_month, 2)}
     if rows:
         session.output.say(
-            f"\n{totals['videos']} videos, {totals['due']} due; {state.minutes:.1f} minutes on Stream,"
-            f" {state.usd_per_month:.2f} USD a month"
+            f"\n{counted(totals['videos'], 'video')}, {totals['due']} due; {state.minutes:.1f} minutes on Stream,"
+            f" {usd_text(state.usd_per_month)} a month"
         )
         if statistics.total.videos:
             each = ((name, getattr(statistics, name)) for name in ("queued", "inprogress", "ready", "error"))
             parts = [f"{some.videos} {name} ({some.seconds / 60:.1f} min)" for name, some in each if some.videos]
             session.output.say(f"on Stream: {', '.join(parts)}")
     else:
-        session.output.say("the catalog is empty: `curri import PATH` fills it")
+        session.output.say(EMPTY)
     session.output.summary(ExitCode.OK, counts=counts)
+
+
+EMPTY = "the catalog is empty: `curri import PATH` fills it"
+NUMBERS = ("files", "labs", "videos", "due", "uploading", "processing", "ready", "failed")
+"""What `curri status` counts in a lesson."""
+
+
+def is_empty(database: Database) -> bool:
+    """Return whether nothing was imported yet, or all of it is gone. Raises DatabaseError."""
+    from curri.catalog import inventory
+
+    with database.transaction() as connection:
+        return not inventory.courses(connection)
+
+
+def _sums(lessons: Iterable[LessonState]) -> dict[str, int]:
+    every = list(lessons)
+    return {name: sum(getattr(lesson, name) for lesson in every) for name in NUMBERS}
+
+
+def _by_course(lessons: Iterable[LessonState]) -> Iterator[tuple[str, str, Mapping[str, int]]]:
+    """Yield place, title and numbers of each course and then of its lessons; what lies beside those is in its sums."""
+    for slug, several in groupby(lessons, key=lambda lesson: lesson.course):
+        course = list(several)
+        yield slug, course[0].course_title, _sums(course)
+        for lesson in course:
+            if lesson.number is not None:
+                yield f"{slug}/{lesson.number}", lesson.title, _sums([lesson])
+
+
+MOST_RUNS = 1_000_000
 
 
 @command(app, "runs")
 def runs(
     session: Session,
-    limit: Annotated[int, typer.Option("--limit", min=1, envvar="CURRI_LIMIT", help="How many runs to show.")] = 20,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", metavar="N", min=1, max=MOST_RUNS, envvar="CURRI_LIMIT", help="How many runs to show."),
+    ] = 20,
 ) -> None:
     """Show the last runs.
 
@@ -151,19 +210,71 @@ def runs(
 
     with session.catalog() as database:
         latest = ledger.latest(database, limit)
+        at_work = ledger.at_work(database, latest)
     rows = []
     for run in latest:
-        ended = "running or killed" if run.exit_code is None else _word(run.exit_code)
-        counts = ", ".join(f"{run.counts[name]} {name}" for name in TELLING if run.counts.get(name))
-        rows.append((run.id, f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}", run.command, run.host, ended, counts))
+        running = run.id in at_work
+        ended = "running" if running else CUT_OFF if run.exit_code is None else _word(run.exit_code)
+        told = _counted(run.command, run.counts)
+        rows.append((run.id, f"{run.started_at.astimezone():%Y-%m-%d %H:%M:%S}", run.command, run.host, ended, told))
         if session.output.as_json:
-            session.output.emit("run", **run.model_dump(mode="json"))
-    session.output.table(("run", "began", "command", "host", "ended", "counts"), rows, right=("run",), shrink="counts")
+            session.output.emit("run", **run.model_dump(mode="json"), running=running)
+    if rows:
+        columns = ("run", "began", "command", "host", "ended", "counts")
+        session.output.table(columns, rows, right=("run",), shrink="counts")
+    else:
+        session.output.say(EMPTY)
+    if any(row[4] == CUT_OFF for row in rows):
+        session.output.say(f"{CUT_OFF}: it was killed, or its connection to the database was lost")
     session.output.summary(ExitCode.OK, counts={"runs": len(rows)})
 
 
-TELLING = ("files", "new", "changed", "moved", "restored", "removed", "blocked")
-"""The counts of a run that fit on its line; --json has them all."""
+CUT_OFF = "ended without a word"
+"""How a run ended that has no end in the ledger and does not live."""
+
+TELLING: Mapping[str, Mapping[str, str]] = {
+    "import": {name: name for name in ("files", "new", "changed", "moved", "restored", "removed", "blocked")},
+    "upload": {
+        "uploaded": "sent",
+        "bytes": "",
+        "relinked": "linked again",
+        "failed": "failed",
+        "blocked": "blocked",
+        "left": "left",
+    },
+    "sync-status": {
+        "changed": "changed",
+        "ready": "ready",
+        "queued": "in work",
+        "inprogress": "in work",
+        "problems": "in trouble",
+    },
+    "fix-metadata": {"edited": "edited", "failed": "failed", "missing": "not on Stream"},
+    "adopt": {"adopted": "linked", "left": "left"},
+    "gc": {
+        "retireds": "deleted",
+        "orphans": "deleted",
+        "opens": "deleted",
+        "rows": "forgotten",
+        "encode_bytes": "of encodes",
+        "failed": "failed",
+        "left": "left",
+    },
+    "videos edit": {"edited": "edited"},
+    "videos delete": {"deleted": "deleted"},
+}
+"""The counts of a run that fit on its line, with their words. --json has them all."""
+
+
+def _counted(name: str, counts: Mapping[str, float]) -> str:
+    """Return what a run of a command came to: 8 sent, 31.0 MB, 1 left."""
+    sums: dict[str, float] = {}
+    sizes = set()
+    for key, word in TELLING.get(name, {}).items():
+        sums[word] = sums.get(word, 0) + counts.get(key, 0)
+        sizes |= {word} if key.endswith("bytes") else set()
+    parts = [(size_text(sum_) if word in sizes else f"{sum_:.0f}", word) for word, sum_ in sums.items() if sum_]
+    return ", ".join(" ".join(part).strip() for part in parts)
 
 
 def _word(exit_code: int) -> str:
@@ -176,6 +287,8 @@ def config(session: Session) -> None:
 
     Secrets are masked. --verbose tells what each is for.
     """
+    from curri.config import OF_CURRICULUM
+
     shown = session.settings().shown()
     for setting in shown:
         if session.output.as_json:
@@ -185,6 +298,9 @@ def config(session: Session) -> None:
         [(each.variable, each.value or "-", each.origin) for each in shown],
         shrink="value",
     )
+    unset = [each.variable for each in shown if each.name in OF_CURRICULUM and each.origin == "default"]
+    if unset:
+        session.output.say(f"\n{' and '.join(unset)}: a curriculum's own curri.toml goes before the default")
     if session.output.verbose:
         for each in shown:
             session.output.say(f"\n{each.variable} ({each.name} in curri.toml)\n  {each.description}")
@@ -200,15 +316,27 @@ def doctor(session: Session) -> None:
     from curri.cli.stream import credentials_of
     from curri.flow import doctor as flow
 
-    settings = session.settings().settings
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    findings = flow.run(url, settings.home, settings.ffmpeg, lambda: credentials_of(settings))
+    loaded = session.settings()
+    settings = loaded.settings
+    findings = flow.run(
+        flow.Configured(
+            url=settings.database_url.get_secret_value() if settings.database_url else None,
+            home=settings.home,
+            ffmpeg=settings.ffmpeg,
+            token_file=None if settings.cloudflare_api_token else settings.cloudflare_api_token_file,
+            credentials=lambda: credentials_of(settings),
+        )
+    )
     output = session.output
+    url_at = {"CURRI_DATABASE_URL": loaded.where("database_url")}
+    findings = [replace(each, where=url_at.get(each.where or "", each.where)) for each in findings]
     for finding in findings:
         if output.as_json:
             output.emit("finding", **{**asdict(finding), "exit_code": int(finding.exit_code)})
         elif finding.state != "ok" or not output.quiet:
             output.line(f"{finding.name}: {finding.text}", word=finding.state)
+            if finding.where:
+                output.line(f"{'':9} in: {finding.where}")
             if finding.hint:
                 output.line(f"{'':9} hint: {finding.hint}")
     exit_code = flow.exit_code(findings)

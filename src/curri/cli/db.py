@@ -18,17 +18,21 @@ app.add_typer(db, name="db")
 @command(db, "upgrade")
 def upgrade(
     session: Session,
-    revision: Annotated[str, typer.Argument(help="Where to: a revision, or head for the newest.")] = "head",
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", help="Where to: a revision, or head for the newest.")
+    ] = "head",
     dry_run: DryRun = False,
 ) -> None:
     """Bring the tables up to this version of curri. Safe to run again."""
-    _move(session, revision, dry_run=dry_run)
+    _move(session, revision, down=False, dry_run=dry_run)
 
 
 @command(db, "downgrade")
 def downgrade(
     session: Session,
-    revision: Annotated[str, typer.Argument(help="Where to: a revision, or base for no tables at all.")],
+    revision: Annotated[
+        str, typer.Argument(metavar="REVISION", help="Where to: a revision, or base for no tables at all.")
+    ],
     dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", envvar="CURRI_YES", help="Do not ask.")] = False,
 ) -> None:
@@ -40,14 +44,14 @@ def downgrade(
         asking.needs_person(session.output, "a downgrade loses data and asks first: `--yes` does it without")
         if not asking.agreed(f"Take the tables back to {revision}? Data beyond it is lost."):
             raise typer.Exit
-    _move(session, revision, dry_run=dry_run)
+    _move(session, revision, down=True, dry_run=dry_run)
 
 
-def _move(session: Session, revision: str, *, dry_run: bool) -> None:
+def _move(session: Session, revision: str, *, down: bool, dry_run: bool) -> None:
     from curri.catalog import migrate
 
     with session.address() as url:
-        before, after = migrate.move(url, revision, dry_run=dry_run)
+        before, after = migrate.move(url, revision, down=down, dry_run=dry_run)
     verb = "would go" if dry_run else "went"
     session.output.say(
         f"the tables are at {after or 'base'} already"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,7 +35,11 @@ WOULD = {
 }
 
 
-@command(app, "explain")
+_CODE = re.compile(r"^[a-z0-9-]+: ")
+"""What begins a recorded reason, for programs: what follows says the same in words."""
+
+
+@command(app, "explain", named=True)
 def explain(
     session: Session,
     reference: Annotated[
@@ -99,7 +104,8 @@ def _tell_attempt(output: Output, attempt: Attempt) -> None:
     ended = "" if attempt.ended_at is None else f", ended {moment(attempt.ended_at)}"
     output.say(f"{attempt.state}: begun {moment(attempt.began_at)}{run}{ended}", word="attempt")
     if attempt.decision is not None:
-        output.below(f"{attempt.decision}: {printable(attempt.decision_reason or 'no reason was recorded')}")
+        reason = _CODE.sub("", attempt.decision_reason or "no reason was recorded", count=1)
+        output.below(f"{attempt.decision}: {printable(reason)}")
     sent = []
     if attempt.artifact_bytes is not None:
         of = f"{size_text(attempt.acknowledged_bytes)} of " if attempt.is_open else ""

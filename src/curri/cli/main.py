@@ -14,8 +14,9 @@ import typer
 from typer.core import TyperGroup
 
 from curri import __version__
-from curri.cli import audit, db, explain, sandbox, upkeep, upload, videos
+from curri.cli import audit, db, explain, sandbox, streams, upkeep, upload, usage, videos
 from curri.cli.commands import app
+from curri.cli.environment import load_env_file
 from curri.cli.output import Output
 from curri.cli.session import Start
 from curri.cli.watch import Watch
@@ -25,8 +26,30 @@ from curri.plan.text import harmless
 __all__ = ["app", "audit", "db", "explain", "main", "sandbox", "upkeep", "upload", "videos"]
 
 
+ORDER = (
+    *("import", "upload", "sync-status", "fix-metadata", "check", "adopt", "gc"),
+    *("status", "explain", "videos", "runs", "config", "doctor", "db", "sandbox"),
+)
+"""The commands as the help lists them: those of the main job first, as they are needed, and last what is rare."""
+
+
 class _Group(TyperGroup):
     """Turns errors into words and exit codes, in one place for all commands."""
+
+    given: tuple[str, ...] = ()
+    """The arguments of the program."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> Any:
+        self.given = tuple(args)
+        try:
+            return super().make_context(info_name, args, *more, **extra)
+        except Exception as error:
+            if usage.is_one(error):
+                usage.tell(extra["obj"].output, error, self, self.given)
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         start: Start = ctx.obj
@@ -35,6 +58,10 @@ class _Group(TyperGroup):
         except CurriError as error:
             start.output.error(error)
             raise typer.Exit(error.exit_code) from error
+        except Exception as error:
+            if usage.is_one(error):
+                usage.tell(start.output, error, self, self.given)
+            raise
 
 
 def _version(wanted: bool) -> None:
@@ -51,16 +78,14 @@ def _root(
 
 def main() -> None:
     """Run the command line and leave with one of the documented exit codes."""
-    for stream in (sys.stdout, sys.stderr):
-        # A title in a language that the terminal cannot show must not end a run.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sink = streams.prepare()
     output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "") not in ("", "0", "false"))
     watch = Watch(output)
     try:
-        start = Start(output, watch, _load_env_file())
+        start = Start(output, watch, load_env_file())
     except ConfigError as error:
         output.error(error)
-        sys.exit(error.exit_code)
+        sys.exit(_printed(sink, error.exit_code))
     _catch_signals(output)
     code: int | str | None = ExitCode.BUG
     try:
@@ -73,7 +98,11 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - the last resort: whatever it is, programs that read JSON get their summary
         _bug()
     exit_code = ExitCode(int(code or 0))
-    output.summary(exit_code)
+    try:
+        output.summary(exit_code)
+        exit_code = _printed(sink, exit_code)
+    except Interrupted as error:  # whoever reads it does not
+        exit_code = error.exit_code
     try:
         watch.end(exit_code)
     except Exception:  # noqa: BLE001 - shown as what it is, and yet the run has ended as it has
@@ -81,29 +110,18 @@ def main() -> None:
     sys.exit(exit_code)
 
 
+def _printed(sink: streams.Sink, exit_code: ExitCode) -> ExitCode:
+    """Print what is held back; return the exit code, which is another one where that is all that failed."""
+    failure = streams.flush(sink)
+    if failure is None:
+        return exit_code
+    sys.stderr.write(f"curri: not all could be printed: {failure.strerror}\n")
+    return ExitCode.OUTPUT if exit_code is ExitCode.OK else exit_code
+
+
 def _bug() -> None:
     sys.stderr.write(harmless(traceback.format_exc()))
     sys.stderr.write("curri: this is a bug; please report it with the lines above\n")
-
-
-def _load_env_file() -> frozenset[str]:
-    """Let a `.env` in the working folder set what the environment does not; return the names it set.
-
-    Raises ConfigError if it cannot be read: without what it says, a command could work on another database.
-    """
-    if not os.path.exists(".env"):  # noqa: PTH110 - pathlib would be the slowest import of `curri --help`
-        return frozenset()
-    from dotenv import dotenv_values
-
-    ours = ("CURRI_", "DATABASE_URL", "CLOUDFLARE_")
-    try:
-        values = {name: value for name, value in dotenv_values(".env").items() if value and name.startswith(ours)}
-        added = frozenset(values) - frozenset(os.environ)
-        os.environ.update({name: values[name] or "" for name in added})
-    except (OSError, ValueError) as error:  # not UTF-8, or a NUL, which no variable holds
-        reason = error.strerror if isinstance(error, OSError) else "it is not a text file in UTF-8"
-        raise ConfigError(f"the settings in .env cannot be read: {reason}", where=os.path.abspath(".env")) from None  # noqa: PTH100
-    return added
 
 
 def _catch_signals(output: Output) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any, Literal, NamedTuple
 
 from curri.errors import CurriError, ExitCode
@@ -25,21 +27,23 @@ WORD = 9
 NARROWEST = 20
 """Columns below which a terminal breaks lines as it likes."""
 
+GAP = 2
+"""Columns between those of a table."""
+
+NARROWEST_COLUMN = 12
+"""Columns that the widest column of a table needs; where there are fewer, each row becomes lines of its own."""
+
 MANY_LINES = 100
 """More lines than this are cut short, unless --verbose."""
 
-STYLES = {"new": "green", "restored": "green", "removed": "red", "blocked": "bold red", "problem": "bold red"}
-STYLES |= {
-    "sent": "green",
-    "linked": "green",
-    "relink": "green",
-    "failed": "bold red",
-    "send": "green",
-    "encode": "yellow",
-    "rendition": "cyan",
+STYLES = {
+    **dict.fromkeys(("new", "restored", "sent", "send", "linked", "relink", "ok"), "green"),
+    **dict.fromkeys(("changed", "encode", "warning"), "bold yellow"),  # thin yellow cannot be read on white
+    **dict.fromkeys(("moved", "rendition"), "cyan"),
+    "removed": "red",
+    **dict.fromkeys(("blocked", "problem", "failed", "fail"), "bold red"),
 }
-STYLES |= {"fail": "bold red"}
-STYLES |= {"changed": "yellow", "moved": "cyan", "warning": "yellow", "ok": "green"}
+"""The colour of a line's first word."""
 
 
 class Output:
@@ -60,18 +64,29 @@ class Output:
         """What the run counted, once it has ended."""
         self._ended = False
 
+    @property
+    def draws(self) -> bool:
+        """Whether progress can be drawn over and over on standard error: a terminal that knows how to go back."""
+        return self.err.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
     # --- lines
 
-    def line(self, text: str, *, word: str = "", to: IO[str] | None = None) -> None:
-        """Print a line, its first word in colour and the rest broken between words if a terminal reads it."""
+    def line(self, text: str, *, word: str = "", indent: int = 0, to: IO[str] | None = None) -> None:
+        """Print a line, its first word in colour and the rest broken between words if a terminal reads it.
+
+        What is broken goes on below the text, or `indent` columns from the left if that is more.
+        """
         stream, text = to or self.out, harmless(text)
+        if stream is self.err:
+            self._flush()
         if not stream.isatty():
             stream.write(f"{word:<{WORD}} {text}\n" if word else f"{text}\n")
             return
         from rich.console import Console
         from rich.text import Text
 
-        first, *more = _fitted(text, stream, WORD + 1 if word else 0)
+        column = WORD + 1 if word else 0
+        first, *more = _fitted(text, stream, max(column, indent), column)
         styled = Text.assemble((f"{word:<{WORD}}", STYLES.get(word, "")), " ", first) if word else Text(first)
         console = Console(file=stream, highlight=False, soft_wrap=True)
         console.print(styled)
@@ -81,8 +96,8 @@ class Output:
     def below(self, text: str) -> None:
         """Say more of the line before, unless --quiet or --json."""
         if not (self.quiet or self.as_json):
-            lines = _fitted(" " * (WORD + 1) + harmless(text), self.out, WORD + 1)
-            self.out.write("".join(f"{line}\n" for line in lines))
+            first, *more = _fitted(harmless(text), self.out, WORD + 1, WORD + 1)
+            self.out.write("".join(f"{line}\n" for line in (" " * (WORD + 1) + first, *more)))
 
     def emit(self, kind: str, /, **values: Any) -> None:
         """Print one JSON object."""
@@ -100,7 +115,8 @@ class Output:
     ) -> None:
         """Print a table for people, unless --quiet or --json.
 
-        Columns named in `right` are numbers; `shrink` names the one that is folded where a terminal is too narrow.
+        Columns named in `right` are numbers; `shrink` names the one that is folded where a terminal is too narrow. One
+        that is too narrow for all the others gets lines of `column: value` instead: nothing is ever cut off.
         """
         if self.quiet or self.as_json:
             return
@@ -108,17 +124,30 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
+        cells = [["" if cell is None else harmless(str(cell)) for cell in row] for row in rows]
+        if self.out.isatty() and shrink and _least(columns, cells, shrink) > Console(file=self.out).width:
+            self._records(columns, cells)
+            return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in columns:
             align: Literal["left", "right"] = "right" if column in right else "left"
             table.add_column(column, justify=align, overflow="fold", no_wrap=bool(shrink) and column != shrink)
-        for row in rows:
-            table.add_row(*(Text("" if cell is None else harmless(str(cell))) for cell in row))
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
         # Off a terminal nothing gives way: a line of the table is then a line for grep.
         console = Console(file=self.out, highlight=False) if self.out.isatty() else Console(file=self.out, width=500)
         with console.capture() as capture:
             console.print(table)
         self.out.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+    def _records(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print each row of a table as lines of its own; what is empty is left out."""
+        for number, row in enumerate(rows):
+            if number:
+                self.line("")
+            for column, cell in zip(columns, row, strict=True):
+                if cell:
+                    self.line(f"{column}: {cell}", indent=2)
 
     # --- results
 
@@ -190,8 +219,14 @@ class Output:
         self.problem(error)
         self.summary(error.exit_code, run_id=error.run_id, counts=error.counts, error=error)
 
+    def _flush(self) -> None:
+        """Write what is held back of the output: in one file with the errors it stands before those that follow it."""
+        with suppress(OSError):  # whoever read it has left, and is told of nothing
+            self.out.flush()
+
     def problem(self, error: CurriError) -> None:
         """Print what is wrong, on standard error."""
+        self._flush()
         lines = [f"curri: {error.message}"]
         lines += [f"  in: {error.where}"] if error.where else []
         lines += [f"  hint: {error.hint}"] if error.hint else []
@@ -200,34 +235,63 @@ class Output:
             self.err.write("".join(f"{part}\n" for part in _fitted(one, self.err, 4)))
 
 
-_COMMAND = re.compile(r"`[^`]+`|(?<=: )curri .*")
+def _least(columns: Sequence[str], rows: Sequence[Sequence[str]], shrink: str) -> int:
+    """Return the columns of a terminal that a table needs, if the one column is folded that may be."""
+    from rich.cells import cell_len
+
+    widths = {cells[0]: max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)}
+    widths[shrink] = min(widths[shrink], NARROWEST_COLUMN)
+    return sum(widths.values()) + GAP * (len(columns) - 1)
+
+
+_COMMAND = re.compile(r"`[^`\n]+`|(?<=: )curri .*")
 _JOINED = "\ue000"  # one column wide, and in no text of ours
 
 
-def _fitted(text: str, stream: IO[str], indent: int) -> list[str]:
-    """Return `text` in lines that fit the terminal, broken between words, `indent` before all but the first.
+def _fitted(text: str, stream: IO[str], indent: int, column: int = 0) -> list[str]:
+    """Return `text` in lines that fit the terminal, broken between words; the first begins at `column`.
 
-    Addresses, paths and commands are never broken: the terminal does that so that they can be copied whole. One line
-    where no terminal reads it: that is a line for grep.
+    Before all others stands `indent`, or what stands before the first, if that is more. Addresses, paths and commands
+    are never broken: the terminal does that so that they can be copied whole. As it is where no terminal reads it:
+    that is a line for grep.
     """
     if not stream.isatty():
         return [text]
-    from rich.cells import cell_len
     from rich.console import Console
 
+    width = Console(file=stream).width
+    first, *more = text.split("\n")
+    lines = _broken(first, width, indent, column)
+    for each in more:
+        lines += _broken(" " * column + each if each else each, width, indent, 0)
+    return lines
+
+
+def _broken(text: str, width: int, indent: int, column: int) -> list[str]:
+    """Return one line of a text in lines of a terminal."""
+    from rich.cells import cell_len
+
     begin = len(text) - len(text.lstrip(" "))
-    width = Console(file=stream).width - max(begin, indent)
-    if width < NARROWEST:
+    indent = max(begin + column, indent)
+    if width - indent < NARROWEST:
         return [text]
     words = _COMMAND.sub(lambda found: found[0].replace(" ", _JOINED), text.strip()).split(" ")
-    lines = [words[0]]
+    lines = [" " * begin + words[0]]
+    at = _last_row(begin + column + cell_len(words[0]), width)
     for word in words[1:]:
-        if cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+        # To break a line gains nothing where the next one would begin further right.
+        if at + 1 + cell_len(word) <= width or at < indent:
             lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    lines = [line.replace(_JOINED, " ") for line in lines]
-    return [" " * begin + lines[0], *(" " * indent + line for line in lines[1:])]
+            at = _last_row(at + 1 + cell_len(word), width)
+        elif word:
+            lines.append(" " * indent + word)
+            at = _last_row(indent + cell_len(word), width)
+    return [line.replace(_JOINED, " ") for line in lines]
+
+
+def _last_row(end: int, width: int) -> int:
+    """Return the column at which a text ends that the terminal has broken where it is too long."""
+    return end if end <= width else (end - 1) % width + 1
 
 
 def size_text(size: float) -> str:
@@ -253,6 +317,11 @@ def clock_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def usd_text(usd: float) -> str:
+    """Return a price for people; one that is too small to show is still one."""
+    return f"{usd:.2f} USD" if usd >= 0.01 or not usd else "less than 0.01 USD"
 
 
 def counted(number: float, thing: str) -> str:

@@ -85,7 +85,7 @@ def reading(output: Output) -> Iterator[Progress]:
     """Show progress the way that fits where standard error goes."""
     if output.quiet:
         yield Silent()
-    elif output.err.isatty():
+    elif output.draws:
         bar = Bar(output.err)
         with bar.rich:
             yield bar

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def sandbox(  # noqa: PLR0913 - the parameters are the options of the command
     session: Session,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, envvar="CURRI_SANDBOX_PORT", help="Port; 0 takes a free one.")
+        int,
+        typer.Option(
+            "--port", metavar="N", min=0, max=65535, envvar="CURRI_SANDBOX_PORT", help="Port; 0 takes a free one."
+        ),
     ] = 8787,
     data: Annotated[
         Path | None,
@@ -32,21 +35,35 @@ def sandbox(  # noqa: PLR0913 - the parameters are the options of the command
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option("--token", envvar="CURRI_SANDBOX_TOKEN", help="The API token to let in, in place of the usual."),
+        typer.Option(
+            "--token",
+            metavar="TOKEN",
+            envvar="CURRI_SANDBOX_TOKEN",
+            help="The API token to let in, in place of the usual.",
+        ),
     ] = None,
     account: Annotated[
-        str | None, typer.Option("--account", envvar="CURRI_SANDBOX_ACCOUNT", help="The account id to play.")
+        str | None,
+        typer.Option("--account", metavar="ID", envvar="CURRI_SANDBOX_ACCOUNT", help="The account id to play."),
     ] = None,
     encode_seconds: Annotated[
         float,
         typer.Option(
-            "--encode-seconds", min=0, envvar="CURRI_SANDBOX_ENCODE_SECONDS", help="How long processing a video lasts."
+            "--encode-seconds",
+            metavar="N",
+            min=0,
+            envvar="CURRI_SANDBOX_ENCODE_SECONDS",
+            help="How long processing a video lasts.",
         ),
     ] = 10.0,
     quota_minutes: Annotated[
         int,
         typer.Option(
-            "--quota-minutes", min=0, envvar="CURRI_SANDBOX_QUOTA_MINUTES", help="Minutes that the account may store."
+            "--quota-minutes",
+            metavar="N",
+            min=0,
+            envvar="CURRI_SANDBOX_QUOTA_MINUTES",
+            help="Minutes that the account may store.",
         ),
     ] = 10_000,
     faults: Annotated[
@@ -61,7 +78,7 @@ def sandbox(  # noqa: PLR0913 - the parameters are the options of the command
 ) -> None:
     """Play Cloudflare Stream on this machine.
 
-    Until Ctrl-C: rehearse an upload without an account.
+    Until Ctrl-C, and without --data nothing is kept then: rehearse an upload without an account.
     """
     from curri.sandbox import SandboxSettings, Timings, read_faults, serve
 
@@ -84,7 +101,8 @@ def sandbox(  # noqa: PLR0913 - the parameters are the options of the command
         session.output.say(f"    export CLOUDFLARE_ACCOUNT_ID={box.account_id}")
         shown = "..." if token else box.token  # the usual one guards nothing; a chosen one is the user's
         session.output.say(f"    export CLOUDFLARE_API_TOKEN={shown}\n")
-        session.output.say("Ctrl-C ends it.")
+        kept = f"videos and state are kept in {data}" if data else "nothing is kept then; `--data DIR` keeps it"
+        session.output.say(f"Ctrl-C ends it; {kept}.")
         session.output.out.flush()
 
     serve(settings, ready)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args
 
 import typer
+from typer.core import TyperCommand
 
+from curri.cli import environment, usage
 from curri.cli.output import Output
 from curri.cli.watch import Watch
+from curri.errors import ConfigError
 
 if TYPE_CHECKING:
     from curri.catalog.database import Database
@@ -32,7 +36,10 @@ Verbose = Annotated[
 Metrics = Annotated[
     Path | None,
     typer.Option(
-        "--metrics", metavar="FILE", help="Write how the run went to FILE, for node_exporter (CURRI_METRICS; none)."
+        "--metrics",
+        metavar="FILE",
+        readable=False,
+        help="Write how the run went to FILE, for node_exporter.  [env var: CURRI_METRICS]",
     ),
 ]
 Config = Annotated[
@@ -41,9 +48,24 @@ Config = Annotated[
         "--config",
         metavar="FILE",
         envvar="CURRI_CONFIG",
+        readable=False,  # curri says itself what cannot be read
         help="Read settings from FILE, not from the curri.toml of the curriculum or of this folder.",
     ),
 ]
+
+
+VARIABLES: set[str] = set()
+"""Those of the options of all commands."""
+
+
+class _Command(TyperCommand):
+    """A command whose help does not tell the types of Python that its arguments have."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for each in self.params:
+            if each.param_type_name == "argument":
+                setattr(each, "display_type_rich", lambda ctx: "")  # noqa: ARG005, B010 - called by name
 
 
 class Start(NamedTuple):
@@ -82,11 +104,18 @@ class Session:
 
         With `tables` the embedded server's tables are brought up to date first; a configured database is not touched.
         """
-        from curri.catalog import embedded, migrate
+        from curri.catalog import database, embedded, migrate
 
-        settings = self.settings(root).settings
+        loaded = self.settings(root)
+        settings = loaded.settings
         if settings.database_url is not None:
-            yield settings.database_url.get_secret_value()
+            url = settings.database_url.get_secret_value()
+            try:
+                database.parse(url)
+            except ConfigError as error:
+                error.where = loaded.where("database_url")
+                raise
+            yield url
             return
         with embedded.server(settings.home) as url:
             if tables:
@@ -105,12 +134,13 @@ class Session:
 
 
 def command(
-    group: typer.Typer, name: str, *, watched: bool = False
+    group: typer.Typer, name: str, *, watched: bool = False, named: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command: a function of a Session and its own options, which gets the common options added.
 
     One that is `watched` tells monitoring how it ended (CURRI_PING_URL, --metrics), unless it changes nothing because
-    of an option `dry_run` or `check`: those that cron runs, and that keep the ledger.
+    of an option `dry_run` or `check`: those that cron runs, and that keep the ledger. One that is `named` reads names
+    of files, or looks for files by the names in the catalog.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -122,12 +152,16 @@ def command(
             output.as_json = given.pop("json")
             output.quiet = given.pop("quiet")
             output.verbose = given.pop("verbose")
-            output.command = _command_name(ctx)
+            output.command = usage.name_of(ctx)
             session = Session(start, given.pop("config"))
             if watched:
                 metrics = given.pop("metrics")
                 if not (given.get("dry_run") or given.get("check")):
                     start.watch.begin(session.catalog, {"metrics": metrics})
+            for told in environment.unknown(VARIABLES):
+                output.line(told, word="warning", to=output.err)
+            if named:
+                _require_names()
             function(session, **given)
 
         parameters = [
@@ -139,20 +173,22 @@ def command(
             _option("verbose", Verbose, default=False),
             _option("config", Config, default=None),
         ]
+        options = [option for each in parameters for option in get_args(each.annotation)[1:]]
+        VARIABLES.update(each.envvar for each in options if isinstance(getattr(each, "envvar", None), str))
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         run.__doc__ = function.__doc__
-        group.command(name)(run)
+        group.command(name, cls=_Command)(run)
         return function
 
     return register
 
 
-def _command_name(ctx: Any) -> str:
-    """Return the command without the program's name, which depends on how it was started: "db upgrade"."""
-    if ctx.parent is None:
-        return ""
-    return f"{_command_name(ctx.parent)} {ctx.info_name}".strip()
+def _require_names() -> None:
+    """Raise ConfigError where names of files would be read as what they are not, and recorded so."""
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() != "utf-8":
+        raise ConfigError(f"file names would be read as {encoding.upper()}", hint="set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
 
 
 def _option(name: str, annotation: object, *, default: object) -> inspect.Parameter:

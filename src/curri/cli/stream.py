@@ -25,8 +25,7 @@ def means_of(loaded: Loaded) -> Means:
 
     @cache
     def labels(root: str) -> Labels:
-        own = [config.of_curriculum(loaded, Path(root), name) for name in ("managed_by", "program")]
-        return Labels(*map(str, own))
+        return Labels(*(config.of_curriculum(loaded, Path(root), name) for name in config.OF_CURRICULUM))
 
     return Means(
         credentials=credentials_of(settings),

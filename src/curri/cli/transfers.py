@@ -19,12 +19,21 @@ Clock = Callable[[], float]
 class Shown(Progress, Protocol):
     """Progress that shares its stream with other lines."""
 
+    @property
+    def unended(self) -> int:
+        """Videos that the run has begun with and not ended."""
+
     def beside(self, write: Callable[[], None]) -> None:
         """Have something written without being in its way."""
+
+    def close(self) -> None:
+        """Show nothing any more."""
 
 
 class Silent:
     """Shows nothing."""
+
+    unended = 0
 
     def start(self, videos: int, size: int) -> None: ...
 
@@ -36,6 +45,8 @@ class Silent:
 
     def beside(self, write: Callable[[], None]) -> None:
         write()
+
+    def close(self) -> None: ...
 
 
 class Sums:
@@ -67,6 +78,11 @@ class Sums:
         """A video is done with: whatever is not on Stream by now will not come."""
         self.ended += 1
         self._sizes[name] = self._at.get(name, 0)
+
+    @property
+    def unended(self) -> int:
+        """Videos that are not done with."""
+        return self.videos - self.ended
 
     @property
     def done(self) -> int:
@@ -126,8 +142,14 @@ class Lines:
             self._encoding.pop(name, None)
             self._sums.end(name)
 
+    @property
+    def unended(self) -> int:
+        return self._sums.unended
+
     def beside(self, write: Callable[[], None]) -> None:
         write()
+
+    def close(self) -> None: ...
 
     def _line(self) -> None:
         now = self._clock()
@@ -173,6 +195,10 @@ class Rows(Area):
         with self._lock:
             self._sums.end(name)
             self._work.pop(name, None)
+
+    @property
+    def unended(self) -> int:
+        return self._sums.unended
 
     def rows(self, *, wide: bool) -> list[tuple[str, float, str]]:
         """Return label, share done (0 to 1) and how much that is, for each video at work and then for all."""

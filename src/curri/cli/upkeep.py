@@ -36,7 +36,12 @@ def sync_status(
     ] = False,
     stuck_after: Annotated[
         str,
-        typer.Option("--stuck-after", metavar="TIME", envvar="CURRI_STUCK_AFTER", help="Longer than this is stuck."),
+        typer.Option(
+            "--stuck-after",
+            metavar="TIME",
+            envvar="CURRI_STUCK_AFTER",
+            help="Warn of videos in processing for longer than this.",
+        ),
     ] = "6h",
     dry_run: DryRun = False,
     allow_missing: Annotated[
@@ -122,6 +127,7 @@ NOTHING = "nothing to do: Stream says what the catalog says"
 
 
 def span(text: str) -> timedelta:
+    """Return the time that a text such as 6h means. Raises UsageError."""
     match = _SPAN.fullmatch(text.strip())
     with suppress(OverflowError):  # longer than any video waits, and than a timedelta holds
         if match is not None:
@@ -148,4 +154,4 @@ def _drifted(output: Output, drifted: Drifted) -> None:
     for change in drifted.changes:
         old = "(not there)" if change.old is None else printable(str(change.old))
         new = "(removed)" if change.new is None else printable(str(change.new))
-        output.say(f"{'':9} {change.key}: {old} -> {new}")
+        output.below(f"{change.key}: {old} -> {new}")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curri import __version__
-from curri.cli.commands import Courses, DryRun, Kinds, Lessons, app
-from curri.cli.output import counted, size_text
+from curri.cli.commands import EMPTY, Courses, DryRun, Kinds, Lessons, app, is_empty
+from curri.cli.output import counted, size_text, usd_text
 from curri.cli.session import Session, command
+from curri.errors import Interrupted
 
 if TYPE_CHECKING:
     from curri.cli.output import Output
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from curri.flow.upload import Report
 
 
-@command(app, "upload", watched=True)
+@command(app, "upload", watched=True, named=True)
 def upload(  # noqa: PLR0913 - the parameters are the options of the command
     session: Session,
     course: Courses = None,
@@ -31,15 +32,19 @@ def upload(  # noqa: PLR0913 - the parameters are the options of the command
     ] = False,
     transfers: Annotated[
         int | None,
-        typer.Option("--transfers", metavar="N", help="Videos sent at the same time (CURRI_TRANSFERS; 4)."),
+        typer.Option(
+            "--transfers", metavar="N", help="Videos sent at the same time.  [env var: CURRI_TRANSFERS; default: 4]"
+        ),
     ] = None,
     encoders: Annotated[
         int | None,
-        typer.Option("--encoders", metavar="N", help="Videos encoded at the same time (CURRI_ENCODERS; 1)."),
+        typer.Option(
+            "--encoders", metavar="N", help="Videos encoded at the same time.  [env var: CURRI_ENCODERS; default: 1]"
+        ),
     ] = None,
     bwlimit: Annotated[
         str | None,
-        typer.Option("--bwlimit", metavar="RATE", help="Bytes per second, such as 10M (CURRI_BWLIMIT; no limit)."),
+        typer.Option("--bwlimit", metavar="SIZE", help="Bytes per second, such as 10M.  [env var: CURRI_BWLIMIT]"),
     ] = None,
     max_uploads: Annotated[
         int | None,
@@ -81,17 +86,30 @@ def upload(  # noqa: PLR0913 - the parameters are the options of the command
         max_uploads=max_uploads,
         max_minutes=max_minutes,
     )
-    with session.catalog() as database, progress.sending(session.output) as bar:
-        report = flow.run(
-            database,
-            options,
-            means,
-            bar,
-            lambda item: bar.beside(lambda: _item(session.output, item)),
-            version=__version__,
-        )
-    _plan(session.output, report) if dry_run else _sentence(session.output, report)
-    session.output.summary(report.exit_code, run_id=report.run_id, counts=report.counts, dry_run=dry_run)
+    output = session.output
+    with session.catalog() as database:
+        with progress.sending(output) as bar:
+            try:
+                report = flow.run(
+                    database,
+                    options,
+                    means,
+                    bar,
+                    lambda item: bar.beside(lambda: _item(output, item)),
+                    version=__version__,
+                )
+            except Interrupted as stopped:
+                bar.close()
+                _stopped(output, stopped, bar.unended)
+                raise
+        empty = not report.counts["videos"] and is_empty(database)
+    if empty:
+        output.say(EMPTY)
+    elif dry_run:
+        _plan(output, report)
+    else:
+        _sentence(output, report.counts)
+    output.summary(report.exit_code, run_id=report.run_id, counts=report.counts, dry_run=dry_run)
     raise typer.Exit(report.exit_code)
 
 
@@ -135,12 +153,12 @@ def _plan(output: Output, report: Report) -> None:
     sent = [each for each in report.planned if each.action not in ("none", "relink")]
     bad = sum(each.action == "none" for each in report.planned)
     linked = sum(each.action == "relink" for each in report.planned)
-    rest = _rest({"would be linked again": linked, "would fail": bad, **_others(report)})
+    rest = _rest({"would be linked again": linked, "would fail": bad, **_others(counts)})
     if sent:
         most = "at most " if any(each.action == "encode" for each in sent) else ""
         output.say(
             f"{counted(len(sent), 'video')} would be sent: {most}{size_text(sum(each.size for each in sent))},"
-            f" {counts['minutes']:.1f} minutes, {_dollars(counts['usd_per_month'])} a month{rest}"
+            f" {counts['minutes']:.1f} minutes, {usd_text(counts['usd_per_month'])} a month{rest}"
         )
     else:
         output.say(f"{'nothing can be sent' if bad else 'nothing to do'}{rest}")
@@ -150,12 +168,17 @@ def _plan(output: Output, report: Report) -> None:
         output.problem(report.problem)
 
 
-def _sentence(output: Output, report: Report) -> None:
-    """Print the closing line of a run."""
-    counts = report.counts
-    rest = _rest(_others(report))
+def _stopped(output: Output, stopped: Interrupted, unended: int) -> None:
+    """Print what a run had done when it was stopped, if it had begun; `unended` are those that it had in hand."""
+    if stopped.run_id is not None:
+        _sentence(output, {**stopped.counts, "left": stopped.counts["left"] + unended}, idle=False)
+
+
+def _sentence(output: Output, counts: Mapping[str, float], *, idle: bool = True) -> None:
+    """Print the closing line of a run; `idle` if it may be that there was nothing to do."""
+    rest = _rest(_others(counts))
     if not counts["uploaded"]:
-        idle = not any(counts[name] for name in ("relinked", "failed", "blocked"))
+        idle = idle and not any(counts[name] for name in ("relinked", "failed", "blocked"))
         nothing = "nothing to do" if idle else "nothing was sent"
         output.say(f"{nothing}{rest}")
         return
@@ -163,7 +186,7 @@ def _sentence(output: Output, report: Report) -> None:
     output.say(f"{counted(counts['uploaded'], 'video')} sent: {size}, {counts['minutes']:.1f} minutes{rest}")
 
 
-def _others(report: Report) -> dict[str, float]:
+def _others(counts: Mapping[str, float]) -> dict[str, float]:
     words = {
         "relinked": "linked again",
         "unchanged": "unchanged",
@@ -171,14 +194,10 @@ def _others(report: Report) -> dict[str, float]:
         "blocked": "blocked",
         "left": "left for another run",
     }
-    return {word: report.counts[key] for key, word in words.items()}
+    return {word: counts[key] for key, word in words.items()}
 
 
 def _rest(numbers: Mapping[str, float]) -> str:
     """Return what else there is to say of a run: "; 3 unchanged, 1 failed"."""
     parts = [f"{number:.0f} {word}" for word, number in numbers.items() if number]
     return f"; {', '.join(parts)}" if parts else ""
-
-
-def _dollars(usd: float) -> str:
-    return f"{usd:.2f} USD" if usd >= 0.01 or not usd else "less than 0.01 USD"

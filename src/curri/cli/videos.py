@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from curri import __version__
-from curri.cli.asking import agreed as said_yes
-from curri.cli.asking import needs_person
-from curri.cli.commands import Courses, DryRun, Kinds, Lessons, app
+from curri.cli import asking
+from curri.cli.commands import EMPTY, Courses, DryRun, Kinds, Lessons, app, is_empty
 from curri.cli.output import clock_text, counted, size_text
 from curri.cli.session import Session, command
 from curri.errors import ExitCode
@@ -59,6 +58,7 @@ def list_(
     output = session.output
     with session.catalog() as database:
         found = flow.select(database, flow.Filter(course or (), lesson or (), kind or (), status or ()))
+        none = EMPTY if not found and is_empty(database) else "no videos"
     for video in found:
         if output.as_json:
             output.emit("video", **_values(video))
@@ -74,7 +74,7 @@ def list_(
     seconds = sum(video.seconds or 0.0 for video in found)
     parts = [f"{counts[word]} {word}" for word in flow.STATUSES if counts[word]]
     told = f"; {', '.join(parts)}; {seconds / 60:.1f} minutes" if parts else ""
-    output.say(f"\n{counted(len(found), 'video')}{told}" if found else "no videos")
+    output.say(f"\n{counted(len(found), 'video')}{told}" if found else none)
     numbers = {"videos": len(found), **{word: counts[word] for word in flow.STATUSES}}
     output.summary(ExitCode.OK, counts={**numbers, "minutes": round(seconds / 60, 1)})
 
@@ -96,12 +96,15 @@ def show(session: Session, reference: Reference) -> None:
     for link in video.appearances:
         removed = ", its file was removed" if link.removed else ""
         output.say(f"{printable(link.place)}, {link.state} since {moment(link.since)}{removed}", word="link")
-    tell_playback(output, video)
-    snippet = flow.player(video)
-    if snippet is not None:
-        output.say("the code for a web page:", word="embed")
-        for line in snippet.splitlines():
-            output.say(line)
+    if video.status == "ready":
+        tell_playback(output, video)
+        snippet = flow.player(video)
+        if snippet is not None:
+            output.say("the code for a web page:", word="embed")
+            for line in snippet.splitlines():
+                output.say(line)
+    else:
+        output.say(f"not ready yet: {video.status}" if video.status != "error" else "it cannot be played", word="watch")
     output.summary(ExitCode.OK, counts={"videos": 1})
 
 
@@ -177,14 +180,14 @@ def delete(
             if not keep_remote:
                 credentials.account()  # what is missing is said before anybody is asked
             if not yes:
-                needs_person(output, "--yes deletes it without being asked")
+                asking.needs_person(output, "--yes deletes it without being asked")
         if dry_run or not yes:
             _tell_deletion(output, agreed, asking=not dry_run)
         if dry_run:
             _item(output, video, "would be deleted", keep_remote, agreed.due_again)
             output.summary(ExitCode.OK, counts={"deleted": 1, "links": len(agreed.links)}, dry_run=True)
             return
-        if not yes and not said_yes("Delete it?"):
+        if not yes and not asking.agreed("Delete it?"):
             output.say("nothing was deleted")
             output.summary(ExitCode.OK, counts={"deleted": 0, "links": 0})
             return

@@ -90,6 +90,7 @@ def run(database: Database, options: Options, means: Means, progress: importing.
     marks = Counter(finding.mark for finding in findings)
     counts = {
         "files": files,
+        "courses": len(slugs),
         "videos": sum(video.course in slugs for video in recorded.videos),
         **{mark.name.lower(): marks[mark] for mark in Mark},
         "retired": retired,

@@ -12,7 +12,6 @@ copy may still be there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -88,7 +87,7 @@ def deletion(database: Database, video_id: str, *, keep_remote: bool = False) ->
 
 
 def delete(database: Database, agreed: Deletion, credentials: Credentials, *, version: str) -> Deleted:
-    """Delete a video for good, as it was agreed to: its links first, then on Stream, then its row.
+    """Delete a video for good, as it was agreed to: first on Stream, then its row with all its links.
 
     A call that was cut short anywhere, or that Stream did not answer, is completed by another. That Stream does not
     have the video is success. Holds the locks of `BESIDE` until the connection ends, so give it one of its own. Raises
@@ -212,8 +211,3 @@ def _told(uid: str) -> str:
 def _minutes(video: Video, remote: Remote) -> float:
     """Return the minutes that Stream bills no longer."""
     return round((video.seconds or 0.0) / 60, 2) if remote is Remote.DELETED else 0.0
-
-
-def places(appearances: Sequence[Appearance]) -> list[str]:
-    """Return where a video appears, printable, each place once."""
-    return list(dict.fromkeys(printable(each.place) for each in appearances))

@@ -103,7 +103,7 @@ def run(database: Database, reference: str) -> Explanation:
     happened = [
         *_of_component(component),
         *_of_attempts(attempts),
-        *_of_videos(mine or videos),
+        *_of_videos(mine or [(video, None) for video in videos]),
         *_of_runs(edits, deletions),
     ]
     return Explanation(
@@ -184,13 +184,11 @@ def _of_attempts(attempts: Sequence[Attempt]) -> Iterator[Event]:
             yield Event(attempt.ended_at, f"upload {attempt.state}{f': {why}' if why else ''}")
 
 
-def _of_videos(videos: Sequence[tuple[Video, Appearance]] | Sequence[Video]) -> Iterator[Event]:
-    for each in videos:
-        if isinstance(each, Video):
-            yield from _of_video(each)
-        else:
-            yield from _of_link(*each)
-            yield from _of_video(each[0])
+def _of_videos(videos: Sequence[tuple[Video, Appearance | None]]) -> Iterator[Event]:
+    for video, link in videos:
+        if link is not None:
+            yield from _of_link(video, link)
+        yield from _of_video(video)
 
 
 def _of_runs(edits: Sequence[Edit], deletions: Sequence[Deleting]) -> Iterator[Event]:

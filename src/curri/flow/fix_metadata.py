@@ -78,23 +78,23 @@ def run(
     account = means.credentials.account()
     if options.dry_run:
         with Client(account) as client:
-            repair = _Repair(database, client, None, on_item)
+            repair = _Repair(database, client, on_item)
             drifted = [edit.drifted for edit in repair.wanted(options, means.labels) if edit.drifted.changes]
             for each in drifted:
                 on_drift(each)
-            return repair.report(len(drifted))
+            return repair.report(None, differing=len(drifted))
     database.lock(COMMAND)
     arguments = {"courses": [printable(each) for each in options.courses], "revert": options.revert}
     with ledger.entry(database, COMMAND, arguments, version) as entry, Client(account) as client:
-        repair = _Repair(database, client, entry.run_id, on_item)
+        repair = _Repair(database, client, on_item)
         edits = repair.wanted(options, means.labels)
         progress.start(len(edits), lambda videos: client.conduct.budget.least(videos * CALLS))
         for edit in edits:
             if edit.drifted.changes:
                 on_drift(edit.drifted)
-            repair.make(edit)
+            repair.make(edit, entry.run_id)
             progress.advance()
-        report = repair.report(None)
+        report = repair.report(entry.run_id)
         entry.ended(report.exit_code, report.counts)
     return report
 
@@ -112,16 +112,9 @@ class _Edit:
 class _Repair:
     """One run: compares, edits, keeps the journal and counts."""
 
-    def __init__(
-        self,
-        database: Database,
-        client: Client,
-        run_id: int | None,
-        on_item: Callable[[Item], None],
-    ) -> None:
+    def __init__(self, database: Database, client: Client, on_item: Callable[[Item], None]) -> None:
         self._database = database
         self._videos = Videos(client)
-        self._run_id = run_id
         self._on_item = on_item
         self._counts: Counter[str] = Counter()
 
@@ -177,13 +170,13 @@ class _Repair:
             edits.append(_Edit(Drifted(_called(now, uid), uid, between(now, back)), now, back, each.id))
         return edits
 
-    def make(self, edit: _Edit) -> None:
+    def make(self, edit: _Edit, run_id: int) -> None:
         """Edit one video; a change that is taken back is marked so in the journal."""
-        if self._rewrite(edit) and edit.takes_back is not None:
+        if self._rewrite(edit, run_id) and edit.takes_back is not None:
             with self._database.transaction() as connection:
-                changes.reverted(connection, edit.takes_back, self._run_id or 0)
+                changes.reverted(connection, edit.takes_back, run_id)
 
-    def _rewrite(self, edit: _Edit) -> bool:
+    def _rewrite(self, edit: _Edit, run_id: int) -> bool:
         """Change the metadata of one video, if they are still what was seen; the journal first.
 
         Returns whether they are now what they should be. What was surely not done is taken out of the journal; of what
@@ -193,7 +186,7 @@ class _Repair:
         if edit.after == edit.seen:
             return self._end(path, uid, Result.UNCHANGED, "as it should be")
         with self._database.transaction() as connection:
-            change = changes.write_down(connection, self._run_id or 0, uid, edit.seen, edit.after)
+            change = changes.write_down(connection, run_id, uid, edit.seen, edit.after)
         why = "it was edited elsewhere at the same moment; run it again"
         try:
             edited = self._videos.rewrite(uid, edit.seen, edit.after)
@@ -217,8 +210,8 @@ class _Repair:
         self._on_item(Item(printable(path), result, reason, uid=uid))
         return result is not Result.FAILED
 
-    def report(self, differing: int | None) -> Report:
-        """Sum up."""
+    def report(self, run_id: int | None, *, differing: int | None = None) -> Report:
+        """Sum up; `differing` is said of a dry run only."""
         counts = {
             "videos": self._counts["videos"],
             "edited": self._counts[Result.DONE],
@@ -228,7 +221,7 @@ class _Repair:
         if differing is not None:
             counts["differing"] = differing
         exit_code = ExitCode.SOME_ITEMS if self._counts[Result.FAILED] else ExitCode.OK
-        return Report(exit_code, counts, self._run_id)
+        return Report(exit_code, counts, run_id)
 
 
 def wanted_metadata(

@@ -209,11 +209,6 @@ def _counts(plan: Plan, done: Counter[str], seconds: float) -> dict[str, float]:
 
 def _planned(plan: Plan) -> dict[str, float]:
     """Sum up what would be done."""
-    return {
-        **{f"{why}s": sum(each.why is why for each in plan.leftovers) for why in Why},
-        "failed": 0,
-        "left": plan.left,
-        "minutes": round(plan.seconds / 60, 2),
-        "encodes": len(plan.encodes),
-        "encode_bytes": sum(plan.encodes.values()),
-    }
+    done = Counter(f"{each.why}s" for each in plan.leftovers)
+    done.update(encodes=len(plan.encodes), freed=sum(plan.encodes.values()))
+    return _counts(plan, done, plan.seconds)

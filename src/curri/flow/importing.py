@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +52,6 @@ def run(
     progress: Progress,
     *,
     version: str,
-    reader: Callable[[str, Callable[[int], None]], Reader] = lambda root, progress: Reader(root, progress=progress),
 ) -> Report:
     """Record what is in the curriculum folder `path`. A second call right away changes no row.
 
@@ -61,13 +59,13 @@ def run(
     recorded of them and make the exit code 3. Raises TreeError (nothing was changed), BusyError, DatabaseError.
     """
     if options.dry_run or options.check:
-        plan, found, blocked = _plan(database, path, options, progress, reader)
+        plan, found, blocked = _plan(database, path, options, progress)
         exit_code = ExitCode.DIFFERENCES if options.check and not plan.is_empty else _exit_code(blocked)
         return _report(plan, found, blocked, exit_code, dry_run=True)
     database.lock(COMMAND)
     arguments = {"path": printable(str(path)), "rehash": options.rehash, "allow_removals": options.allow_removals}
     with ledger.entry(database, COMMAND, arguments, version) as entry:
-        plan, found, blocked = _plan(database, path, options, progress, reader)
+        plan, found, blocked = _plan(database, path, options, progress)
         writing.apply(database, plan)
         report = _report(plan, found, blocked, _exit_code(blocked), run_id=entry.run_id)
         entry.ended(report.exit_code, report.counts)
@@ -75,16 +73,12 @@ def run(
 
 
 def _plan(
-    database: Database,
-    path: Path,
-    options: Options,
-    progress: Progress,
-    reader: Callable[[str, Callable[[int], None]], Reader],
+    database: Database, path: Path, options: Options, progress: Progress
 ) -> tuple[ContentPlan, FoundTree, list[Notice]]:
     """Gather and decide: everything of an import but the writing."""
     found, recorded = _gather(database, path)
     comparison = compare(found, recorded, rehash=options.rehash)
-    digests, unreadable = _read(comparison, progress, reader(found.root, progress.advance))
+    digests, unreadable = _read(comparison, progress, Reader(found.root, progress=progress.advance))
     plan = decide(comparison, digests)
     if plan.loses_too_much and not options.allow_removals:
         raise TreeError(

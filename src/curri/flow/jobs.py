@@ -83,10 +83,13 @@ def gather(
     blocked: list[Item] = []
     for video, judgement in due:
         folder = roots.find(video.root, video.course, video.lesson)
-        path = folder / video.source.relative_path if folder else None
-        seen = look(path, video.source) if path else None
-        if path is None or folder is None or seen is None or seen.presence in (Presence.MISSING, Presence.CHANGED):
-            blocked.append(_blocked(video, changed=seen is not None and seen.presence is Presence.CHANGED))
+        if folder is None:
+            blocked.append(_blocked(video, Presence.MISSING))
+            continue
+        path = folder / video.source.relative_path
+        seen = look(path, video.source)
+        if seen.presence in (Presence.MISSING, Presence.CHANGED):
+            blocked.append(_blocked(video, seen.presence))
             continue
         doubtful = seen.presence is Presence.DOUBTFUL
         rendition = _rendition(video.rendition, folder) if workshop.compress else None
@@ -113,9 +116,9 @@ def _again(job: Job, workshop: Workshop) -> Job:
     return replace(job, probed=probed, action=action, why=why, size=size, encodes=encodes)
 
 
-def _blocked(video: RecordedVideo, *, changed: bool) -> Item:
+def _blocked(video: RecordedVideo, presence: Presence) -> Item:
     reason = "changed: the file is another one than the import saw; run `curri import` first"
-    if not changed:
+    if presence is Presence.MISSING:
         root = printable(video.root)
         reason = f"missing: it is not below {root}; is the disk mounted? `curri import` records what was moved"
     return Item(printable(video.place), Result.BLOCKED, reason)

@@ -10,10 +10,11 @@ from curri.flow.ceiling import LIMIT, Ceiling
 from curri.flow.jobs import Job
 from curri.media.prepare import Workshop
 from curri.media.renditions import SPARE_BYTES
+from curri.plan.uploads import Due
 from curri.stream import failures
 from curri.stream.account import PUBLIC, Account
 from curri.stream.secret import Secret
-from curri.stream.videos import Usage, Videos
+from curri.stream.videos import Videos
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,17 @@ class Credentials:
             return "CLOUDFLARE_ACCOUNT_ID"
         return None if self.token else "CLOUDFLARE_API_TOKEN"
 
+    @property
+    def hint(self) -> str:
+        """Where what is missing comes from."""
+        advice = failures.PERMISSION_HINT if self.account_id else failures.ACCOUNT_HINT
+        return f"{advice}; `curri sandbox` plays Stream without an account"
+
     def account(self) -> Account:
         """Return the account. Raises ConfigError if something is missing or cannot be right."""
         if self.account_id and self.token:
             return Account(self.account_id, self.token, self.base or PUBLIC)
-        raise ConfigError(
-            f"{self.missing} is not set",
-            hint=f"{failures.PERMISSION_HINT}; `curri sandbox` plays Stream without an account",
-        )
+        raise ConfigError(f"{self.missing} is not set", hint=self.hint)
 
 
 def tools(jobs: Sequence[Job], workshop: Workshop, missing: ToolError | None) -> None:
@@ -48,21 +52,29 @@ def tools(jobs: Sequence[Job], workshop: Workshop, missing: ToolError | None) ->
         return
     if workshop.tool is None:
         why = missing.message if missing else "there is no ffmpeg"
-        hint = (
-            missing.hint if missing and missing.hint else "install ffmpeg"
-        ) + "; --no-compress sends videos as they are"
-        raise ToolError(f"{len(encodes)} of {len(jobs)} videos to be sent must be encoded, and {why}", hint=hint)
+        hint = missing.hint if missing and missing.hint else "install ffmpeg"
+        raise ToolError(
+            f"{len(encodes)} of {len(jobs)} videos to be sent must be encoded, and {why}",
+            hint=f"{hint}; --no-compress sends videos as they are",
+        )
     needed = max((job.size for job in encodes if job.action == "encode"), default=0)
     free = workshop.cache.room()
     if needed + SPARE_BYTES > free:
         raise ToolError(
-            f"the largest encode may take {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            f"the largest encode may take {size_text(needed)}, {size_text(SPARE_BYTES)} are kept free beside it,"
+            f" and {size_text(free)} are free",
             where=str(workshop.cache.directory),
             hint="make room, set CURRI_HOME to a larger disk, or use --no-compress",
         )
 
 
-def stream(jobs: Sequence[Job], videos: Videos, ceiling: Ceiling) -> Usage:
+def size_text(size: float) -> str:
+    """Return bytes for people: 0.4 GB, 16.7 MB."""
+    unit, factor = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6)
+    return f"{size / factor:.1f} {unit}"
+
+
+def stream(jobs: Sequence[Job], videos: Videos, ceiling: Ceiling) -> None:
     """Ask Stream whether what is to come can come: minutes left, and videos in processing.
 
     The token must have been verified. Raises QuotaExceeded or TooManyProcessing with what to do. Minutes that open
@@ -70,13 +82,12 @@ def stream(jobs: Sequence[Job], videos: Videos, ceiling: Ceiling) -> Usage:
     held against what is left, and Stream has the last word.
     """
     usage = videos.storage()
-    minutes = sum(job.minutes for job in jobs if job.judgement.due != "resume")
+    minutes = sum(job.minutes for job in jobs if job.judgement.due is not Due.RESUME)
     if usage.left is not None and minutes > usage.left:
         raise _no_room(minutes, usage.left, usage.limit)
     busy = ceiling.count()
     if busy >= LIMIT:
         raise failures.failure(failures.TooManyProcessing, f"Stream is working on {busy} videos already")
-    return usage
 
 
 def _no_room(minutes: float, left: float, limit: int | None) -> failures.QuotaExceeded:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from curri.catalog import chronicle
 from curri.catalog.database import Connection
@@ -13,17 +14,15 @@ from curri.plan import references
 from curri.plan.references import Carried, Known, Match, Spot
 from curri.tree.layout import course_number, lesson_number
 
+T = TypeVar("T")
+
 
 def component(connection: Connection, text: str) -> Match:
     """Return the video component that a text means: a place, a path on disk, a name on Stream, or an id of any kind.
 
     Raises UsageError, which names near matches, or all if there are several.
     """
-    known = chronicle.known(connection)
-    try:
-        return references.component(text, spots(text, _roots(known)), known)
-    except UsageError as error:
-        raise _on_disk(error, text) from error
+    return _found(connection, text, references.component)
 
 
 def video(connection: Connection, text: str) -> Carried:
@@ -31,9 +30,14 @@ def video(connection: Connection, text: str) -> Carried:
 
     Raises UsageError like `component`.
     """
+    return _found(connection, text, references.video)
+
+
+def _found(connection: Connection, text: str, find: Callable[[str, Sequence[Spot], Sequence[Known]], T]) -> T:
     known = chronicle.known(connection)
+    roots = sorted({each.root for each in known if each.root is not None})
     try:
-        return references.video(text, spots(text, _roots(known)), known)
+        return find(text, spots(text, roots), known)
     except UsageError as error:
         raise _on_disk(error, text) from error
 
@@ -47,10 +51,6 @@ def spots(text: str, roots: Collection[str]) -> list[Spot]:
                 if path.startswith(folder.rstrip("/") + "/"):
                     found += _spots(root, path[len(folder.rstrip("/")) + 1 :])
     return list(dict.fromkeys(found))
-
-
-def _roots(known: Collection[Known]) -> list[str]:
-    return sorted({each.root for each in known if each.root is not None})
 
 
 def _paths(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from curri.flow import ledger, referring
 from curri.flow.deleting import Deleted, Deletion, delete, deletion
 from curri.model import Result
 from curri.plan.playback import Playback, embed, playback
-from curri.plan.text import natural, printable
+from curri.plan.text import folded, natural, printable
 
 __all__ = [
     "Appearance",
@@ -141,7 +141,9 @@ def edit(database: Database, video_id: str, texts: Texts, *, dry_run: bool = Fal
     values = dict(_given(texts))
     if not values:
         raise UsageError("there is nothing to change", hint="give --title or --description; an empty text clears it")
-    before = _there(by_id(database, video_id), video_id)
+    before = by_id(database, video_id)
+    if before is None:
+        raise _gone(video_id)
     new = {name: text for name, text in values.items() if text != getattr(before, name)}
     if dry_run or not new:
         after = replace(
@@ -170,12 +172,6 @@ def _given(texts: Texts) -> Iterable[tuple[str, str | None]]:
         yield name, text.strip() or None
 
 
-def _there(video: Video | None, video_id: str) -> Video:
-    if video is None:
-        raise _gone(video_id)
-    return video
-
-
 def _gone(video_id: str) -> UsageError:
     return UsageError(f"the catalog has no video {printable(video_id)}", hint="`curri videos list` shows what there is")
 
@@ -190,9 +186,18 @@ def _checked(wanted: Filter, taught: Sequence[Taught]) -> Filter:
         "lesson", lessons, {each.lesson for each in within if each.lesson is not None}, "there is no lesson at all"
     )
     within = [each for each in within if not lessons or each.lesson in lessons]
-    _require("kind", wanted.kinds, {each.kind for each in within if each.kind is not None}, "there is no video at all")
-    _require("status", wanted.statuses, set(STATUSES), "")
-    return replace(wanted, courses=tuple(courses), lessons=tuple(lessons))
+    there = {each.kind for each in within if each.kind is not None}
+    kinds = [kind for word in wanted.kinds for kind in _alike(word, there)]
+    _require("kind", kinds, there, "there is no video at all")
+    statuses = [status.lower() for status in wanted.statuses]
+    _require("status", statuses, set(STATUSES), "")
+    return replace(wanted, courses=tuple(courses), lessons=tuple(lessons), kinds=tuple(kinds), statuses=tuple(statuses))
+
+
+def _alike(word: str, there: Collection[str]) -> list[str]:
+    """Return what differs from a word in capitals only; the word itself if nothing does."""
+    wanted = folded(word).casefold()
+    return sorted(each for each in there if each.casefold() == wanted) or [word]
 
 
 def _require(what: str, words: Sequence[str], there: Collection[str], nothing: str) -> None:

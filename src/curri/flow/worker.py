@@ -115,8 +115,7 @@ class Worker:
                 if chosen.path == job.rendition and job.video.rendition is not None:
                     mtime_ns = job.video.rendition.mtime_ns
                 artefact = Artefact(chosen.path, chosen.size, chosen.sha1, mtime_ns)
-                attempt = self._metadata(job, compressed=chosen.compressed)
-                parcel = Parcel(job.video.id, artefact, chosen, attempt)
+                parcel = Parcel(job.video.id, artefact, chosen, self._metadata(job, compressed=chosen.compressed))
                 begun = next((upload.acknowledged for upload in job.video.uploads if upload.is_open), 0)
                 self._progress.sending(job.name, min(begun, chosen.size), chosen.size)
                 claim, delivered = self._sender.deliver(

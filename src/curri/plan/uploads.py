@@ -110,7 +110,7 @@ def select(videos: Sequence[RecordedVideo], selection: Selection) -> list[Record
     chosen = list(videos)
     chosen = _fitting(chosen, "course", selection.courses, lambda video: video.course, str.lower)
     chosen = _fitting(chosen, "lesson", selection.lessons, lambda video: video.lesson or "", _number)
-    return _fitting(chosen, "kind", selection.kinds, lambda video: video.kind, str)
+    return _fitting(chosen, "kind", selection.kinds, lambda video: video.kind, str.casefold)
 
 
 def _fitting(
@@ -124,11 +124,11 @@ def _fitting(
     if not values:
         return videos
     there = {value_of(video) for video in videos} - {""}  # "" is no lesson's number: an unset variable of a script
-    for value in sorted(values - there):
+    for value in sorted(values - {normal(value) for value in there}):
         known = ", ".join(sorted(there, key=natural))
         hint = f"there are videos in {known}" if known else "`curri import` records videos"
         raise UsageError(f"there is no video in {what} {printable(value) or '(empty)'}", hint=hint)
-    return [video for video in videos if value_of(video) in values]
+    return [video for video in videos if normal(value_of(video)) in values]
 
 
 def _number(text: str) -> str:

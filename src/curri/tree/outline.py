@@ -20,8 +20,8 @@ class Outline:
 
 def outline(path: Path) -> Outline:
     """Return what `path`, a curriculum folder or one course folder of it, seems to hold. Never raises."""
-    path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a linked course folder
     try:
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a linked course folder
         names = os.listdir(path)
     except OSError:
         return Outline(None, frozenset())

@@ -50,6 +50,10 @@ def walk(path: Path) -> FoundTree:
     """
     try:
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a linked course folder
+    except FileNotFoundError:
+        hint = "change to a folder that is there"
+        raise TreeError("the working folder is gone", where=printable(str(path)), hint=hint) from None
+    try:
         names = os.listdir(path)
     except OSError as error:
         hint = "give the folder that holds Course_01, or one course folder"
@@ -84,6 +88,9 @@ class _Walk:
         else:
             listing = _Folder([], [only], set(), [])
         numbered = self._numbered(listing, "", layout.course_number, "course")
+        if not numbered and layout.lesson_number(os.path.basename(self.root)) is not None:  # noqa: PTH119
+            message, hint = "this is a lesson folder", "give the course folder around it, or the curriculum"
+            raise TreeError(message, where=printable(self.root), hint=hint)
         if not numbered:
             raise TreeError(
                 "there is no course folder here",

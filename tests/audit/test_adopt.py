@@ -377,8 +377,12 @@ def test_what_was_replaced_is_linked_only_beside_what_replaced_it(doubtful: Hous
 # --- at a terminal
 
 
-def test_what_was_linked_before_the_answer_came_is_left_alone(taught: House) -> None:
-    taught.forget()
+def test_what_was_linked_before_the_answer_came_is_left_alone(taught: House, films: Films) -> None:
+    lost = [taught.uid(), taught.uid(SECOND)]
+    taught.put({"Course_01": {"Lesson_03": {"learning": {"video.mp4": films.plain(3)}}}})
+    taught.good("upload")
+    for table in ("component_video", "upload", "video"):
+        taught.execute(f"DELETE FROM {table} WHERE provider_id = ANY(%s)", lost)
     with taught.terminal("adopt") as terminal:
         terminal.until("[Y/n]: ")
         taught.good("upload")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -64,12 +65,18 @@ def pool(url: str, mode: str, *, size: int = 20, in_turn: bool = False) -> Itera
         stderr=subprocess.DEVNULL,
     )
     try:
-        until((folder / f".s.PGSQL.{PORT}").exists)
+        until(lambda: listens(folder / f".s.PGSQL.{PORT}"))
         yield make_conninfo("", host=str(folder), port=PORT, dbname=target["dbname"], user="anybody")
     finally:
         process.terminate()
         process.wait()
         shutil.rmtree(folder)
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody answers at a socket: its file is there a moment earlier."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(str(path)) == 0
 
 
 KNOWN = {"host", "port", "dbname", "user", "password"}

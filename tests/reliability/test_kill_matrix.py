@@ -52,4 +52,5 @@ def test_the_order_of_writes(matrix: Matrix) -> None:
         "exchange: get",
         "commit: put, sent_as, link, make_current, close linked",
         "commit: end",
+        "commit: dismiss",
     ]

@@ -46,7 +46,12 @@ ODD_NAMES = [
 def unprintable(found: FoundTree) -> list[str]:
     """Return the texts of all notices that a terminal or a UTF-8 stream could not take."""
     texts = [text for notice in (*found.warnings, *found.blocked) for text in notice]
-    return [text for text in texts if not text.isprintable()]
+    return [text for text in texts if not shows(text)]
+
+
+def shows(text: str) -> bool:
+    """Whether a terminal can take it; the joiner that emoji are made with is shown as it is."""
+    return text.replace("\u200d", "").isprintable()
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -71,7 +76,7 @@ def test_any_name_can_be_reported(name: str, curriculum: Make) -> None:
     make_tree(root, {f"Course_1_{name}": {}})
     with pytest.raises(TreeError) as caught:
         walk(root)
-    assert caught.value.message.isprintable()
+    assert shows(caught.value.message)
 
 
 def test_names_of_255_bytes_are_recorded(curriculum: Make) -> None:

@@ -224,7 +224,7 @@ def test_titles_that_no_terminal_shows_do_no_harm(site: Site, films: Films) -> N
 
 def test_an_empty_catalog_is_nothing_to_do(site: Site) -> None:
     done = site.upload()
-    assert (done.code, done.out, done.err) == (0, "nothing to do\n", "")
+    assert (done.code, done.out, done.err) == (0, "the catalog is empty: `curri import PATH` fills it\n", "")
     assert site.requests() == []
 
 

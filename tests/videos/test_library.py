@@ -130,7 +130,7 @@ def test_a_course_without_videos_or_without_lessons_has_none_and_is_no_error(
         (Filter(lessons=("9",)), "there is no lesson 09"),
         (Filter(courses=("course_02",), lessons=("01",)), "there is no lesson 01"),
         (Filter(kinds=("coding",)), "there is no kind coding"),
-        (Filter(statuses=("READY",)), "there is no status READY"),
+        (Filter(statuses=("done",)), "there is no status done"),
         (Filter(courses=("",)), "(empty)"),
     ],
 )

@@ -23,11 +23,10 @@ def already(
     """
     if not due or any(video.links for video in every):
         return {}
-    with database.snapshot() as connection:
+    listing = videos.listing()
+    with database.snapshot() as connection:  # after the listing: what another run has sent meanwhile is known by now
         known = inventory.read(connection)
-    if known.links:
-        return {}
-    there = already_there(due, videos.listing(), known)
+    there = {} if known.links else already_there(due, listing, known)
     return {
         video.id: Item(
             printable(video.place),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from curri.catalog import migrate, runs
 from curri.catalog.database import REVISION, Database, connect, translated
-from curri.errors import DatabaseError, ExitCode, NotMigrated
+from curri.errors import DatabaseError, ExitCode, Interrupted, NotMigrated
 from support.postgres import everything
 
 from .rows import Rows
@@ -271,3 +272,31 @@ def test_a_schema_that_does_not_exist_is_said_to_be_missing(url: str) -> None:
             opened.require_tables()
         with pytest.raises(DatabaseError, match="does not exist, or this user may not use it"), opened.transaction():
             opened.connection.execute("CREATE TABLE any_one ()")
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3], ids=["BEGIN", "statement", "COMMIT"])
+def test_a_signal_at_any_statement_leaves_a_connection_that_records_the_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    """What follows a transaction that was cut short is committed: a run tells how it ended."""
+    calls = 0
+    wait = psycopg.Connection.wait
+
+    def waits(connection: Any, statement: Any, *given: Any, **more: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == cut:
+            next(statement)  # it is sent, and the answer is not awaited
+            raise Interrupted("stopped by Ctrl-C")
+        return wait(connection, statement, *given, **more)
+
+    monkeypatch.setattr(psycopg.Connection, "wait", waits)
+    with pytest.raises(Interrupted), database.transaction() as connection:
+        connection.execute("INSERT INTO course (slug, number, title, position, root) VALUES ('a', '01', 'A', 1, '')")
+    assert calls >= cut
+    with database.transaction() as connection:
+        connection.execute("INSERT INTO course (slug, number, title, position, root) VALUES ('b', '02', 'B', 2, '')")
+    with psycopg.connect(database.connection.info.dsn) as other:
+        slugs = [slug for (slug,) in other.execute("SELECT slug FROM course ORDER BY 1")]
+    assert slugs[-1] == "b"
+    assert cut == 3 or slugs == ["b"]

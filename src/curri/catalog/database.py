@@ -76,11 +76,18 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Commit what happens inside, or nothing of it. Raises DatabaseError."""
-        with self._turn, translated(self.address), self.connection.transaction():
+        with self._turn, translated(self.address):
+            outermost = self.connection.info.transaction_status is pq.TransactionStatus.IDLE
             try:
-                yield self.connection
+                with self.connection.transaction():
+                    try:
+                        yield self.connection
+                    except BaseException:
+                        self._end_statement()
+                        raise
             except BaseException:
-                self._end_statement()
+                if outermost:
+                    self._end_transaction()
                 raise
 
     @contextmanager
@@ -102,6 +109,13 @@ class Database:
             self.connection.wait(generators.execute(self.connection.pgconn))
         if self.connection.info.transaction_status is pq.TransactionStatus.ACTIVE:
             self.connection.close()
+
+    def _end_transaction(self) -> None:
+        """End one that a signal cut short at its BEGIN or COMMIT: what follows would be a part of it, and lost."""
+        self._end_statement()
+        if self.connection.info.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR):
+            with suppress(psycopg.Error):
+                self.connection.pgconn.exec_(b"ROLLBACK")
 
     def server_version(self) -> str:
         """Return the version of the server as it calls itself, for instance "16.4"."""

@@ -137,6 +137,26 @@ def encoders(site: Site, running: Running) -> Callable[[], list[int]]:
     return lambda: [pid for pid, line in running.descendants().items() if ".part" in line and "launch.py" not in line]
 
 
+def encoder(site: Site, running: Running) -> int:
+    """Wait for the one process that writes an encode; while it is started there may be two of that name, or none."""
+    found: list[int] = []
+
+    def is_alone() -> bool:
+        found[:] = encoders(site, running)()
+        return len(found) == 1
+
+    until(is_alone)
+    return found[0]
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, also if nobody has asked yet how."""
+    try:
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 @pytest.mark.parametrize(
     "numbers", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGINT, signal.SIGINT), (signal.SIGKILL,)]
 )
@@ -144,13 +164,12 @@ def test_while_it_encodes_no_encoder_and_no_half_file_is_left(
     crawling: Site, ffmpeg: str, numbers: tuple[signal.Signals, ...]
 ) -> None:
     with crawling.start("upload", "--json") as running:
-        until(encoders(crawling, running))
-        (pid,) = encoders(crawling, running)()
+        pid = encoder(crawling, running)
         for number in numbers:
             running.send(number)
         done = running.done()
     assert done.code == {signal.SIGTERM: 143, signal.SIGKILL: -9}.get(numbers[0], 130)
-    until(lambda: not Path(f"/proc/{pid}").exists() or " Z " in Path(f"/proc/{pid}/stat").read_text())
+    until(lambda: is_gone(pid))
     names = [path.suffix for path in crawling.state.rglob("*") if path.is_file()]
     assert ".mp4" not in names
     if len(numbers) == 1 and numbers[0] is not signal.SIGKILL:

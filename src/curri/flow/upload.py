@@ -127,9 +127,7 @@ def run(
         try:
             database.announce(entry.run_id)
             videos.verify()
-            already = unlinked.already(database, videos, every, [video for video, _ in due])
-            for item in already.values():
-                tally.add(item)
+            already = unlinked.already(database, videos, every, [video for video, _ in due], tally.add)
             due = [each for each in due if each[0].id not in already]
             due = relink.run(database, videos, due, titles(every), tally.add)
             plan = _plan(every, due, options, means, tally, stop)
@@ -240,9 +238,7 @@ def _dry_run(
             with Client(means.credentials.account()) as client:
                 videos = Videos(client)
                 videos.verify()
-                already = unlinked.already(database, videos, every, [job.video for job in jobs])
-                for item in already.values():
-                    tally.add(item)
+                already = unlinked.already(database, videos, every, [job.video for job in jobs], tally.add)
                 jobs = [job for job in jobs if job.video.id not in already]
                 preflight.stream(jobs, videos, Ceiling(videos))
     except (ConfigError, StreamError, ToolError) as error:

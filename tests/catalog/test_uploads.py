@@ -205,6 +205,27 @@ def test_uploads_come_newest_first_and_old_ones_of_other_bytes_do_not_come(
     assert URL not in repr(found)
 
 
+def test_one_video_is_found_without_looking_at_the_others(rows: Rows, shared: Database, lesson: Row) -> None:
+    """Whatever plan the server keeps: it makes one for every video soon, and that while the catalog is empty yet."""
+    for _ in range(50):
+        component = rows.component(lesson)
+        rows.asset(component)
+        rows.link(component, rows.video())
+        rows.upload(component)
+    rows.connection.execute("ANALYZE")
+    with shared.transaction() as connection:
+        connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        connection.execute("SET LOCAL enable_seqscan = off")  # fifty rows lie on one page: reading it all is cheapest
+        for _ in range(10):  # a statement is prepared at the sixth time
+            assert len(uploads.read(connection, str(component["id"]))) == 1
+        looked_at = connection.execute(
+            "SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
+        ).fetchall()
+    each = {name: count / 10 for name, count in looked_at if count}
+    assert set(each) == {"asset", "component", "component_video", "course", "lesson", "upload", "video"}
+    assert max(each.values()) <= 5
+
+
 # --- one upload from its begin to its end
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curri.cli.output import MANY_LINES, Output, usd_text
+from curri.cli.output import MANY_LINES, Output
 from curri.errors import ConfigError, ExitCode
 from curri.model import Notice, Outcome, Report, Result
 
@@ -294,13 +294,6 @@ def test_a_table_that_does_not_fit_becomes_lines_and_nothing_is_cut_off(
 def test_a_table_without_rows_is_its_heading(terminal: Output) -> None:
     terminal.table(("a", "b"), [], shrink="b")
     assert plain(terminal) == ["a  b"]
-
-
-@pytest.mark.parametrize(
-    ("usd", "text"), [(0.0, "0.00 USD"), (0.0099, "less than 0.01 USD"), (0.01, "0.01 USD"), (12.345, "12.35 USD")]
-)
-def test_prices(usd: float, text: str) -> None:
-    assert usd_text(usd) == text
 
 
 def test_what_was_said_stands_before_the_error_that_follows_it(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Times are the server's, so hosts need not agree on the hour.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -34,24 +35,24 @@ _VIDEOS = """
            l.id::text AS lesson_id, l.number AS lesson, l.title AS lesson_title
       FROM component c JOIN course k ON k.id = c.course_id LEFT JOIN lesson l ON l.id = c.lesson_id
      WHERE c.type = 'VIDEO' AND c.removed_at IS NULL AND k.removed_at IS NULL AND l.removed_at IS NULL
-       AND (%(only)s::uuid IS NULL OR c.id = %(only)s)
+       {only}
      ORDER BY k.position, k.slug, l.position NULLS FIRST, c.position, c.id"""
 _FILES = f"""
     SELECT {ASSET}
       FROM asset a WHERE a.removed_at IS NULL AND a.role IN ('source', 'rendition')
-       AND (%(only)s::uuid IS NULL OR a.component_id = %(only)s)
+       {{only}}
      ORDER BY a.relative_path"""
 _LINKS = """
     SELECT cv.component_id::text, v.provider_id, cv.source_sha1, cv.state::text, v.status::text, v.error_code,
            v.error_message
       FROM component_video cv JOIN video v USING (provider, provider_id)
-     WHERE cv.provider = 'CLOUDFLARE' AND (%(only)s::uuid IS NULL OR cv.component_id = %(only)s)
+     WHERE cv.provider = 'CLOUDFLARE' {only}
      ORDER BY cv.state DESC, cv.linked_at DESC"""  # current before pending
 _UPLOADS = f"""
     SELECT u.component_id::text, u.id::text, u.source_sha1, u.state::text, u.provider_id, u.acknowledged_bytes,
            u.artifact_bytes, u.error_code, u.error_message, CASE WHEN {HELD} THEN u.run_id END
       FROM upload u
-     WHERE (%(only)s::uuid IS NULL OR u.component_id = %(only)s)
+     WHERE true {{only}}
      ORDER BY u.created_at DESC, u.id"""
 
 
@@ -90,17 +91,21 @@ _CLAIM = """id::text, run_id, source_sha1, state::text, provider_id, upload_url,
 
 def read(connection: Connection, only: str | None = None) -> list[RecordedVideo]:
     """Return all videos that are there, in teaching order; `only` the one with this component id."""
-    within = {"only": only}
-    sources, renditions = _files(connection, within)
+
+    def asked(query: str, column: str) -> tuple[str, list[str]]:
+        # Not `%s IS NULL OR ...`: a plan for every parameter, which the server makes soon, would read the whole table.
+        return (query.format(only=""), []) if only is None else (query.format(only=f"AND {column} = %s"), [only])
+
+    sources, renditions = _files(connection.execute(*asked(_FILES, "a.component_id")))
     links: dict[str, list[LinkRow]] = defaultdict(list)
-    for component, *rest in connection.execute(_LINKS, within):
+    for component, *rest in connection.execute(*asked(_LINKS, "cv.component_id")):
         links[component].append(LinkRow(*rest))
     uploads: dict[str, list[UploadRow]] = defaultdict(list)
-    for component, *rest in connection.execute(_UPLOADS, within):
+    for component, *rest in connection.execute(*asked(_UPLOADS, "u.component_id")):
         uploads[component].append(UploadRow(*rest))
     videos = []
     with connection.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(_VIDEOS, within):
+        for row in cursor.execute(*asked(_VIDEOS, "c.id")):
             source = sources.get(row["id"])
             if source is None:
                 continue  # it is about to be removed
@@ -122,11 +127,11 @@ def read(connection: Connection, only: str | None = None) -> list[RecordedVideo]
     return videos
 
 
-def _files(connection: Connection, within: dict[str, Any]) -> tuple[dict[str, AssetRow], dict[str, AssetRow]]:
+def _files(rows: Iterable[tuple[Any, ...]]) -> tuple[dict[str, AssetRow], dict[str, AssetRow]]:
     """Return the sources and the renditions by component; of several renditions the first by name."""
     sources: dict[str, AssetRow] = {}
     renditions: dict[str, AssetRow] = {}
-    for row in connection.execute(_FILES, within):
+    for row in rows:
         asset = AssetRow(*row)
         (sources if asset.role == "source" else renditions).setdefault(asset.component_id, asset)
     return sources, renditions

@@ -12,11 +12,11 @@ import typer
 from curri import __version__
 from curri.cli import asking
 from curri.cli.commands import Courses, DryRun, app
-from curri.cli.output import clock_text, counted, size_text
 from curri.cli.session import Session, command
 from curri.cli.upkeep import span
 from curri.cli.videos import moment
 from curri.errors import ConfigError, Interrupted
+from curri.plan.quantities import clock_text, counted, size_text
 from curri.plan.text import printable
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curri import __version__
-from curri.cli.output import counted, size_text, usd_text
 from curri.cli.session import Session, command
 from curri.errors import ExitCode
+from curri.plan.quantities import counted, size_text, usd_text
 from curri.plan.text import printable
 
 if TYPE_CHECKING:

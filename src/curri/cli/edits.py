@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
 from curri.cli.area import Area, Rate, fitting
-from curri.cli.output import Output, clock_text, counted
+from curri.cli.output import Output
 from curri.cli.progress import INTERVAL
 from curri.flow.fix_metadata import Progress
+from curri.plan.quantities import clock_text, counted
 
 Clock = Callable[[], float]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from curri.cli.commands import app
-from curri.cli.output import size_text
 from curri.cli.session import Session, command
 from curri.cli.videos import moment, tell_playback, tell_video, values_of
 from curri.errors import ExitCode
+from curri.plan.quantities import size_text
 from curri.plan.text import printable
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from typing import IO, Any, Literal, NamedTuple
 
 from curri.errors import CurriError, ExitCode
 from curri.model import Notice, Outcome, Report, Result
+from curri.plan.quantities import counted
 from curri.plan.text import harmless, harmless_json, natural
 
 SCHEMA = 1
@@ -292,49 +293,6 @@ def _broken(text: str, width: int, indent: int, column: int) -> list[str]:
 def _last_row(end: int, width: int) -> int:
     """Return the column at which a text ends that the terminal has broken where it is too long."""
     return end if end <= width else (end - 1) % width + 1
-
-
-def size_text(size: float) -> str:
-    """Return bytes for people: 16.7 MB."""
-    unit, factor = _unit(size)
-    return f"{size / factor:.1f} {unit}" if factor > 1 else f"{size:.0f} {unit}"
-
-
-def amount(done: float, total: float, between: str = " of ") -> str:
-    """Return a part of a whole in the unit of the whole: 0.4 of 16.7 MB."""
-    unit, factor = _unit(total)
-    digits = 1 if factor > 1 else 0
-    return f"{done / factor:.{digits}f}{between}{total / factor:.{digits}f} {unit}"
-
-
-def rate_text(rate: float) -> str:
-    """Return bytes a second for people."""
-    return f"{size_text(rate)}/s"
-
-
-def clock_text(seconds: float) -> str:
-    """Return a duration as a clock shows it: 0:40, 12:05, 1:00:00."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def usd_text(usd: float) -> str:
-    """Return a price for people; one that is too small to show is still one."""
-    return f"{usd:.2f} USD" if usd >= 0.01 or not usd else "less than 0.01 USD"
-
-
-def counted(number: float, thing: str) -> str:
-    """Return a number of things: 1 video, 2 videos."""
-    return f"{number:.0f} {thing}{'' if number == 1 else 's'}"
-
-
-def _unit(size: float) -> tuple[str, float]:
-    # From 999,950 on a kilobyte with one digit would read 1000.0.
-    return next(((unit, factor) for unit, factor in _UNITS if size >= 0.99995 * factor), ("B", 1.0))
-
-
-_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 class _Line(NamedTuple):

@@ -9,9 +9,10 @@ from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
 from curri.cli.area import Area, Rate, fitting
-from curri.cli.output import Output, amount, clock_text, rate_text
+from curri.cli.output import Output
 from curri.cli.progress import INTERVAL
 from curri.flow.worker import Progress
+from curri.plan.quantities import amount, clock_text, rate_text
 
 Clock = Callable[[], float]
 

@@ -10,9 +10,9 @@ import typer
 
 from curri import __version__
 from curri.cli.commands import EMPTY, Courses, DryRun, Kinds, Lessons, app, is_empty
-from curri.cli.output import counted, size_text, usd_text
 from curri.cli.session import Session, command
 from curri.errors import Interrupted
+from curri.plan.quantities import counted, size_text, usd_text
 
 if TYPE_CHECKING:
     from curri.cli.output import Output

@@ -12,9 +12,9 @@ import typer
 from curri import __version__
 from curri.cli import asking
 from curri.cli.commands import EMPTY, Courses, DryRun, Kinds, Lessons, app, is_empty
-from curri.cli.output import clock_text, counted, size_text
 from curri.cli.session import Session, command
 from curri.errors import ExitCode
+from curri.plan.quantities import clock_text, counted, size_text
 from curri.plan.text import printable
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from curri.catalog import embedded, fitness, links
 from curri.catalog.database import REVISION, Database, connect
 from curri.errors import CurriError, ExitCode, NotMigrated
 from curri.flow.ceiling import LIMIT, Ceiling
-from curri.flow.preflight import Credentials, size_text
+from curri.flow.preflight import Credentials
 from curri.media import tools
+from curri.plan.quantities import size_text
 from curri.plan.text import printable
 from curri.stream.client import Client, Conduct
 from curri.stream.failures import NotFound, QuotaExceeded, TooManyProcessing

@@ -10,6 +10,7 @@ from curri.flow.ceiling import LIMIT, Ceiling
 from curri.flow.jobs import Job
 from curri.media.prepare import Workshop
 from curri.media.renditions import SPARE_BYTES
+from curri.plan.quantities import size_text
 from curri.plan.uploads import Due
 from curri.stream import failures
 from curri.stream.account import PUBLIC, Account
@@ -66,12 +67,6 @@ def tools(jobs: Sequence[Job], workshop: Workshop, missing: ToolError | None) ->
             where=str(workshop.cache.directory),
             hint="make room, set CURRI_HOME to a larger disk, or use --no-compress",
         )
-
-
-def size_text(size: float) -> str:
-    """Return bytes for people: 0.4 GB, 16.7 MB."""
-    unit, factor = ("GB", 1e9) if size >= 1e9 else ("MB", 1e6)
-    return f"{size / factor:.1f} {unit}"
 
 
 def stream(jobs: Sequence[Job], videos: Videos, ceiling: Ceiling) -> None:

@@ -114,7 +114,6 @@ class FoundTree:
     """What one walk saw."""
 
     root: str  # absolute path of the curriculum folder
-    whole: bool  # False: only one course folder was asked for
     courses: tuple[FoundCourse, ...]
     warnings: tuple[Notice, ...]
     blocked: tuple[Notice, ...]
@@ -382,7 +381,6 @@ class Outcome(NamedTuple):
 class Report:
     """What an import did, or would do."""
 
-    command: str
     exit_code: ExitCode
     counts: Mapping[str, int]
     outcomes: tuple[Outcome, ...] = ()

@@ -104,7 +104,7 @@ class House(Site):
 
     def until_stalled(self) -> None:
         """Return when a request hangs."""
-        until(lambda: any((entry.fault or "").startswith("stall") for entry in self.requests()))
+        until(lambda: any(entry.stalled for entry in self.requests()))
 
     def listed(self) -> list[str]:
         """Return the ids of all videos on Stream."""

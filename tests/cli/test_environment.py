@@ -67,6 +67,16 @@ def test_a_line_of_the_env_file_that_is_not_understood_ends_the_run(
     assert "s3cret" not in done.err
 
 
+@pytest.mark.parametrize(("value", "objects"), [("yes", 1), ("1", 1), ("No", 0), ("off", 0), ("0", 0), ("", 0)])
+def test_what_is_wrong_before_options_are_read_is_told_as_their_variable_says(
+    curri: Curri, tmp_path: Path, value: str, objects: int
+) -> None:
+    (tmp_path / ".env").write_text("CURRI_DATABASE_URL: x\n")
+    done = curri("config", CURRI_JSON=value)
+    assert (done.code, len(done.objects if done.out else [])) == (9, objects)
+    assert "line 1 of .env is not understood" in (done.out if objects else done.err)
+
+
 def test_an_env_file_of_an_editor_that_puts_a_mark_before_it_is_read(curri: Curri, tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfCURRI_MANAGED_BY=somebody\n")
     shown = {each["name"]: each["value"] for each in curri("config", "--json").objects[:-1]}

@@ -39,7 +39,7 @@ def shown(report: Report, **options: bool) -> tuple[list[str], list[str]]:
 def test_many_new_files_of_a_lesson_share_a_line_and_few_do_not() -> None:
     many = [new(f"Course_01/Lesson_02/slides/{n}.pdf") for n in range(4)]
     few = [new(f"Course_01/Lesson_10/slides/{n}.pdf") for n in range(3)]
-    report = Report("import", ExitCode.OK, COUNTS, (*few, *many))
+    report = Report(ExitCode.OK, COUNTS, (*few, *many))
     out, _ = shown(report)
     assert out[0] == "new       Course_01/Lesson_02 (4 files)"
     assert out[1:4] == [f"new       Course_01/Lesson_10/slides/{n}.pdf" for n in range(3)]
@@ -52,7 +52,7 @@ def test_moves_say_from_where_and_title_changes_what_they_were() -> None:
         Outcome("Course_01", Result.DONE, 'title is now "B", was "A"'),
         Outcome("Course_01/Lesson_01/a.pdf", Result.DONE, "restored with new content"),
     )
-    assert shown(Report("import", ExitCode.OK, COUNTS, outcomes))[0][:3] == [
+    assert shown(Report(ExitCode.OK, COUNTS, outcomes))[0][:3] == [
         'changed   Course_01: title is now "B", was "A"',
         "restored  Course_01/Lesson_01/a.pdf (with new content)",
         "moved     Course_01/Lesson_05 (from course_01/02, 6 files)",
@@ -61,26 +61,26 @@ def test_moves_say_from_where_and_title_changes_what_they_were() -> None:
 
 def test_a_very_long_list_is_cut_unless_all_is_asked_for() -> None:
     outcomes = tuple(Outcome(f"Course_01/Lesson_01/{n}.pdf", Result.DONE, "changed") for n in range(MANY_LINES + 5))
-    out, _ = shown(Report("import", ExitCode.OK, COUNTS, outcomes))
+    out, _ = shown(Report(ExitCode.OK, COUNTS, outcomes))
     assert out[-2] == "... and 5 lines more (--verbose shows all)"
-    assert len(shown(Report("import", ExitCode.OK, COUNTS, outcomes), verbose=True)[0]) == MANY_LINES + 6
+    assert len(shown(Report(ExitCode.OK, COUNTS, outcomes), verbose=True)[0]) == MANY_LINES + 6
 
 
 def test_what_was_blocked_is_said_even_when_quiet() -> None:
     outcomes = (new("Course_01/a.pdf"), Outcome("Course_01/b.pdf", Result.BLOCKED, "unreadable: Permission denied"))
-    out, err = shown(Report("import", ExitCode.SOME_ITEMS, COUNTS, outcomes), quiet=True)
+    out, err = shown(Report(ExitCode.SOME_ITEMS, COUNTS, outcomes), quiet=True)
     assert out == []
     assert err == ["blocked   Course_01/b.pdf: unreadable: Permission denied"]
 
 
 def test_many_warnings_of_one_rule_are_counted_not_listed() -> None:
     warnings = tuple(Notice("empty-file", f"Course_01/{n}.pdf", "is empty") for n in range(9))
-    _, err = shown(Report("import", ExitCode.OK, COUNTS, (), warnings))
+    _, err = shown(Report(ExitCode.OK, COUNTS, (), warnings))
     assert err[0] == "warning   Course_01/0.pdf: is empty [empty-file]"
     assert err[-1] == "warning   6 more of [empty-file] (--verbose shows all)"
     assert len(err) == 4
-    assert len(shown(Report("import", ExitCode.OK, COUNTS, (), warnings), verbose=True)[1]) == 9
-    assert shown(Report("import", ExitCode.OK, COUNTS, (), warnings), quiet=True) == ([], [])
+    assert len(shown(Report(ExitCode.OK, COUNTS, (), warnings), verbose=True)[1]) == 9
+    assert shown(Report(ExitCode.OK, COUNTS, (), warnings), quiet=True) == ([], [])
 
 
 def test_json_has_warnings_items_and_one_last_summary() -> None:
@@ -88,7 +88,7 @@ def test_json_has_warnings_items_and_one_last_summary() -> None:
     output = Output(as_json=True, out=out)
     output.command = "import"
     warning = Notice("empty-file", "Course_01/a.pdf", "is empty")
-    output.report(Report("import", ExitCode.OK, COUNTS, (new("Course_01/a.pdf"),), (warning,), run_id=7))
+    output.report(Report(ExitCode.OK, COUNTS, (new("Course_01/a.pdf"),), (warning,), run_id=7))
     output.summary(ExitCode.BUG)
     objects = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [each["type"] for each in objects] == ["warning", "item", "summary"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from curri.media.probe import Probed, probe
 from curri.media.tools import Ffmpeg
+from support.turned import turned
 
 SOUND = "-f lavfi -i sine=frequency=440:duration={0}"
 NOISY = "-f lavfi -i testsrc2=size={0}:rate={1}:duration={2},noise=alls=60:allf=t"
@@ -19,7 +20,7 @@ BARS = (
     "-f lavfi -i color=red:size=320x240:rate=25:duration=1,drawbox=x=80:w=80:color=0x20c040:t=fill,"
     "drawbox=x=160:w=80:color=blue:t=fill,drawbox=x=240:w=80:color=0xf0e0d0:t=fill"
 )
-SMPTE170M = "setparams=colorspace=smpte170m:color_primaries=smpte170m:color_trc=smpte170m"
+SMPTE170M = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m"
 HALVES = "-f lavfi -i color=white:size=320x240:rate=25:duration=1,drawbox=y=120:h=120:color=black:t=fill"
 
 CLIPS = {
@@ -46,7 +47,7 @@ CLIPS = {
     "odd.mkv": f"{NOISY.format('640x480', 25, 1)} -vf scale=321:241 -c:v ffv1",
     "rgb.mov": f"{BARS},format=rgb24 -c:v qtrle",
     "full-range.mov": f"{BARS},scale=out_range=pc -c:v mjpeg -q:v 1 -color_range pc -pix_fmt yuvj420p",
-    "smpte170m.mp4": f"{BARS},scale=out_color_matrix=smpte170m,{SMPTE170M} {X264}",
+    "smpte170m.mp4": f"{BARS},scale=out_color_matrix=smpte170m {X264} {SMPTE170M}",
     "two-videos.mkv": f"{NOISY.format('320x240', 25, 1)} -f lavfi -i color=red:size=64x64:rate=25:duration=0.04"
     f" -map 1 -map 0 {X264} -b:v 6M",
     "located.mov": f"{NOISY.format('320x240', 25, 1)} {X264} -b:v 6M -metadata location=+47.3000+008.5000/",
@@ -74,7 +75,8 @@ class Clips:
             return path
         if name == "rotated.mp4":
             plain = self._make("halves.mp4", f"{HALVES} {X264} -x264-params keyint=1:qp=0 -profile:v high444")
-            return self._run(path, f"-display_rotation 90 -i {plain} -c copy")
+            path.write_bytes(turned(plain.read_bytes()))
+            return path
         if name.startswith("half-of-"):
             whole = self(name.removeprefix("half-of-")).read_bytes()
             path.write_bytes(whole[: len(whole) // 2])

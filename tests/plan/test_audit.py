@@ -51,7 +51,7 @@ def rules(findings: list[Finding]) -> list[tuple[str, str]]:
     ],
 )
 def test_what_an_import_would_do_is_a_difference_and_names_the_import(reason: str, mark: str, rule: str) -> None:
-    (found,) = of_tree(Report("import", ExitCode.DIFFERENCES, {}, (Outcome("Course_01/x", Result.DONE, reason),)))
+    (found,) = of_tree(Report(ExitCode.DIFFERENCES, {}, (Outcome("Course_01/x", Result.DONE, reason),)))
     assert (found.mark, found.rule, found.path) == (mark, rule, "Course_01/x")
     assert "`curri import` records" in found.message
     assert reason.partition(" ")[2] in found.message
@@ -59,16 +59,16 @@ def test_what_an_import_would_do_is_a_difference_and_names_the_import(reason: st
 
 def test_what_cannot_be_read_is_an_error_with_its_reason() -> None:
     outcome = Outcome("Course_01/x", Result.BLOCKED, "unreadable: permission denied")
-    assert of_tree(Report("import", ExitCode.SOME_ITEMS, {"rows_changed": 0}, (outcome,))) == [
+    assert of_tree(Report(ExitCode.SOME_ITEMS, {"rows_changed": 0}, (outcome,))) == [
         Finding(Mark.ERROR, "unreadable", "Course_01/x", "unreadable: permission denied")
     ]
 
 
 def test_rows_that_change_without_a_word_are_one_difference_and_only_if_there_is_no_other() -> None:
-    assert rules(of_tree(Report("import", ExitCode.DIFFERENCES, {"rows_changed": 3}))) == [("*", "details")]
+    assert rules(of_tree(Report(ExitCode.DIFFERENCES, {"rows_changed": 3}))) == [("*", "details")]
     new = Outcome("Course_01/x", Result.DONE, "new")
-    assert len(of_tree(Report("import", ExitCode.DIFFERENCES, {"rows_changed": 3}, (new,)))) == 1
-    assert of_tree(Report("import", ExitCode.OK, {"rows_changed": 0})) == []
+    assert len(of_tree(Report(ExitCode.DIFFERENCES, {"rows_changed": 3}, (new,)))) == 1
+    assert of_tree(Report(ExitCode.OK, {"rows_changed": 0})) == []
 
 
 def test_a_file_that_is_as_before_again_needs_a_link_and_no_upload() -> None:

@@ -30,7 +30,7 @@ SHORT = "it lasts 30.0 s on Stream, and what was sent 60.0 s; watch its end"
 
 
 def report(*outcomes: Outcome, rows: int = 0) -> Report:
-    return Report("import", ExitCode.DIFFERENCES, {"rows_changed": rows}, outcomes)
+    return Report(ExitCode.DIFFERENCES, {"rows_changed": rows}, outcomes)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from curri.sandbox import Sandbox, SandboxSettings
+from support.turned import turned
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Loading the certificates of the system for every client would take most of the time of the suite."""
@@ -184,7 +185,6 @@ _CLIPS: dict[str, tuple[float, list[str]]] = {
     "2s.webm": (2, [*_PICTURE, "-c:v", "libvpx"]),
     "2s.ts": (2, [*_PICTURE, *_X264]),
     "2s.mkv": (2, [*_PICTURE, *_X264]),
-    "phone.mp4": (2, ["-display_rotation", "90", "-i", "{folder}/2s.mp4", "-c", "copy"]),
     "short.mp4": (0.05, ["-f", "lavfi", "-i", "testsrc=size=64x36:rate=100:duration={seconds}", *_X264]),
     "sound.m4a": (2, [*_SOUND, "-c:a", "aac"]),
     "picture.png": (0.1, [*_PICTURE, "-frames:v", "1"]),
@@ -193,11 +193,13 @@ _CLIPS: dict[str, tuple[float, list[str]]] = {
 
 def _made(folder: Path, name: str) -> Path:
     path = folder / name
-    if not path.exists():
+    if path.exists():
+        return path
+    if name == "phone.mp4":
+        path.write_bytes(turned(_made(folder, "2s.mp4").read_bytes()))
+    else:
         seconds, arguments = _CLIPS[name]
-        if "{folder}/2s.mp4" in arguments:
-            _made(folder, "2s.mp4")
         program = shutil.which("ffmpeg") or import_module("imageio_ffmpeg").get_ffmpeg_exe()
-        filled = [argument.format(seconds=seconds, folder=folder) for argument in arguments]
+        filled = [argument.format(seconds=seconds) for argument in arguments]
         subprocess.run([program, "-v", "error", *filled, str(path)], check=True, stdin=subprocess.DEVNULL)
     return path

@@ -173,6 +173,7 @@ S = "/client/v4/accounts/acc/stream"
         ("POST", f"/upload/{U}", "form", U),
         ("GET", "/client/v4/user/tokens/verify", "verify", None),
         ("GET", "/client/v4/zones", "other", None),
+        ("GET", f"{S}/{U}/captions/e\nn", "captions", U),
         ("GET", f"/{U}/watch", "play", U),
         ("GET", "/", "play", None),
     ],

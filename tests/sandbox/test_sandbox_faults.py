@@ -139,11 +139,25 @@ def test_a_stalled_request_goes_on_when_the_faults_are_cleared(client: Client) -
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(client.http.get("/stream").status_code))
     asking.start()
-    _until(client, "list")
+    _until(client, "list", stalled=True)
     assert answers == []
     client.box.clear_faults()
     asking.join(10)
     assert answers == [200]
+    assert [entry.stalled for entry in client.box.requests()] == [False]
+
+
+def test_a_request_on_its_way_to_a_stall_does_not_stop_there_once_the_faults_are_cleared(client: Client) -> None:
+    upload = client.create(CHUNK)
+    client.box.faults(Fault("stall-middle", When(path="patch"), after_bytes=2000))
+    with client.raw_patch(upload, bytes(1000), CHUNK) as sending:
+        _until(client, "patch")
+        (entry,) = [entry for entry in client.box.requests() if entry.kind == "patch"]
+        assert (entry.fault, entry.stalled) == ("stall-middle", False)
+        client.box.clear_faults()
+        sending.sendall(bytes(CHUNK - 1000))
+        sending.settimeout(10)
+        assert sending.recv(12) == b"HTTP/1.1 204"
 
 
 def test_a_stall_ends_by_itself_after_its_seconds(client: Client) -> None:
@@ -300,8 +314,13 @@ def test_an_uploader_that_asks_for_the_offset_after_every_failure_gets_through(c
     assert len(client.box.videos()) == 1
 
 
-def _until(client: Client, kind: str, received: int = 0) -> None:
+def _until(client: Client, kind: str, received: int = 0, *, stalled: bool = False) -> None:
     """Waits until the sandbox has such a request in hand."""
+
+    def there() -> bool:
+        entries = [entry for entry in client.box.requests() if entry.kind == kind and entry.received >= received]
+        return any(entry.stalled or not stalled for entry in entries)
+
     end = time.monotonic() + 10
-    while not any(entry.kind == kind and entry.received >= received for entry in client.box.requests()):
+    while not there():
         assert time.monotonic() < end, "the request never arrived"

@@ -75,7 +75,7 @@ def found(world: World, *, titles: Mapping[str, str] | None = None) -> FoundTree
                 ),
             )
         )
-    return FoundTree("/curriculum", True, tuple(courses), (), ())
+    return FoundTree("/curriculum", tuple(courses), (), ())
 
 
 def digests(world: World, tree: FoundTree, recorded: Recorded) -> dict[Place, Digest]:

@@ -46,7 +46,7 @@ def refused(path: Path) -> TreeError:
 def test_a_curriculum_is_seen_with_all_its_courses_lessons_and_files(curriculum: Make) -> None:
     root = curriculum(SMALL)
     found = walk(root)
-    assert (found.root, found.whole) == (str(root), True)
+    assert found.root == str(root)
     assert (found.warnings, found.blocked) == ((), ())
     assert files(found) == SMALL_FILES
     assert [(course.slug, course.number, course.folder, course.position) for course in found.courses] == [
@@ -87,7 +87,7 @@ def test_courses_and_lessons_come_in_the_order_of_their_numbers(curriculum: Make
 def test_the_path_may_be_one_course_and_its_neighbours_are_not_touched(curriculum: Make) -> None:
     root = curriculum({**SMALL, "stray.txt": "x", "Course_02": {"Lesson_01": {}, "Lesson_1": {}}, "odd": {}})
     found = walk(root / "Course_01")
-    assert (found.root, found.whole) == (str(root), False)
+    assert found.root == str(root)
     assert [course.folder for course in found.courses] == ["Course_01"]
     assert files(found) == SMALL_FILES[:-1]
     assert warned(found) == blocked(found) == set()
@@ -113,15 +113,15 @@ def test_a_file_of_a_course_may_be_called_like_the_course(curriculum: Make) -> N
     syllabus: Tree = {"Course_01_syllabus": "text", "Lesson_01": {"a.md": "a"}, "Course_01_material": {"b.md": "b"}}
     root = curriculum({**SMALL, "Course_01": syllabus})
     found = walk(root / "Course_01")
-    assert not found.whole
+    assert found.root == str(root)
     assert files(found) == ["Course_01/Course_01_syllabus", "Course_01/Lesson_01/a.md"]
     assert warned(found) == {("unknown-folder", "Course_01/Course_01_material")}
-    assert not walk(make_tree(root / "Course_03", {"Course_03_syllabus": "text"})).whole
+    assert walk(make_tree(root / "Course_03", {"Course_03_syllabus": "text"})).root == str(root)
 
 
 def test_a_curriculum_may_be_called_like_a_course(tmp_path: Path) -> None:
     root = make_tree(tmp_path / "Course_2024", SMALL)
-    assert walk(root).whole
+    assert walk(root).root == str(root)
     assert files(walk(root)) == SMALL_FILES
 
 

@@ -416,6 +416,20 @@ def test_wait_goes_on_until_nothing_is_in_work(slow: Site, films: Films) -> None
     assert (counts["changed"], counts["unchanged"], counts["queued"], counts["ready"]) == (1, 0, 0, 1)
 
 
+def test_wait_waits_also_for_what_was_looked_at_just_now(slow: Site, films: Films) -> None:
+    place(slow, films.plain(1))
+    age(slow, 0.5)
+    quiet(slow)
+    quiet(slow)  # the next look is due in minutes
+    slow.hold(Fault("stall-before", When(path="get", nth=2)))
+    with slow.start("sync-status", "--wait") as running:
+        slow.until_held(running)
+        slow.box.advance(60)
+        slow.box.clear_faults()
+        done = running.done()
+    assert (done.code, done.out, done.err) == (0, f"changed   {PLACE}: ready\n", "")
+
+
 def test_wait_ends_with_a_failure(slow: Site, films: Films) -> None:
     slow.box.faults(Fault("fail", code="ERR_UNKNOWN"))
     place(slow, films.plain(1))

@@ -161,10 +161,8 @@ class Site:
 
         def held() -> bool:
             assert running.process.poll() is None, running.done()
-            found = [entry for entry in self.requests() if (entry.fault or "").startswith("stall")]
-            return (
-                len([entry for entry in found if entry.status is None and (entry.withheld or not complete)]) >= number
-            )
+            found = [entry for entry in self.requests() if entry.stalled and (entry.withheld or not complete)]
+            return len(found) >= number
 
         until(held)
 

@@ -34,7 +34,7 @@ def downgrade(
         str, typer.Argument(metavar="REVISION", help="Where to: a revision, or base for no tables at all.")
     ],
     dry_run: DryRun = False,
-    yes: Annotated[bool, typer.Option("--yes", envvar="CURRI_YES", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", envvar="CURRI_YES", help="Do not ask.")] = False,
 ) -> None:
     """Take the tables back to an older version.
 

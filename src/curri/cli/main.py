@@ -26,6 +26,8 @@ from curri.plan.text import harmless
 __all__ = ["app", "audit", "db", "explain", "main", "sandbox", "upkeep", "upload", "videos"]
 
 
+NO = ("", "0", "false", "f", "no", "n", "off")
+"""What a variable of a flag may hold for not given; Typer's own list, for what is said before it reads them."""
 ORDER = (
     *("import", "upload", "sync-status", "fix-metadata", "check", "adopt", "gc"),
     *("status", "explain", "videos", "runs", "config", "doctor", "db", "sandbox"),
@@ -79,7 +81,7 @@ def _root(
 def main() -> None:
     """Run the command line and leave with one of the documented exit codes."""
     sink = streams.prepare()
-    output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "") not in ("", "0", "false"))
+    output = Output(as_json="--json" in sys.argv or os.environ.get("CURRI_JSON", "").strip().lower() not in NO)
     watch = Watch(output)
     try:
         start = Start(output, watch, load_env_file())

@@ -32,7 +32,7 @@ def sync_status(
         bool, typer.Option("--all", envvar="CURRI_ALL", help="Look at all videos, also at those not due for a look.")
     ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", envvar="CURRI_WAIT", help="Go on until Stream works on no video any more.")
+        bool, typer.Option("--wait", envvar="CURRI_WAIT", help="Go on until every video can be played or has failed.")
     ] = False,
     stuck_after: Annotated[
         str,

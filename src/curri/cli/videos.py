@@ -160,7 +160,7 @@ def delete(
         bool,
         typer.Option("--keep-remote", envvar="CURRI_KEEP_REMOTE", help="Leave the video on Stream."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", envvar="CURRI_YES", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", envvar="CURRI_YES", help="Do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Delete a video, from the catalog and from Stream.

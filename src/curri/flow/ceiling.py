@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from curri.errors import StreamError
+from curri.plan.status import IN_PROCESSING
 from curri.stream import failures
 from curri.stream.pause import Clock, Stop
 from curri.stream.videos import Videos
 
 T = TypeVar("T")
 
-IN_PROCESSING = ("queued", "inprogress")
 LIMIT = 120
 """Videos queued or encoding at one time in an account (Cloudflare's FAQ of Stream)."""
 LOOK_SECONDS = 30.0

@@ -139,4 +139,4 @@ def _report(
         for changes in (plan.courses, plan.lessons, plan.components, plan.assets)
     )
     counts = {**plan.counts, "blocked": len(blocked), "warnings": len(found.warnings), "rows_changed": rows}
-    return Report(COMMAND, exit_code, counts, tuple(outcomes), found.warnings, run_id, dry_run)
+    return Report(exit_code, counts, tuple(outcomes), found.warnings, run_id, dry_run)

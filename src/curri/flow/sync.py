@@ -15,6 +15,7 @@ from curri.flow.jobs import Item
 from curri.flow.ledger import Report
 from curri.flow.preflight import Credentials
 from curri.model import Held, Result, Tracked
+from curri.plan.status import IN_PROCESSING
 from curri.plan.sync import MISSING, Verdict, decide, loses_too_much
 from curri.plan.text import printable
 from curri.stream.client import Client
@@ -42,7 +43,7 @@ class Options:
     every: bool = False
     """Also videos that are not due for a look."""
     wait: bool = False
-    """Go on looking until Stream works on none of them any more."""
+    """Look also at videos in processing that are not due, and go on until each can be played or has failed."""
     stuck_after: timedelta = STUCK_AFTER
     dry_run: bool = False
     allow_missing: bool = False
@@ -95,7 +96,10 @@ def run(
 
 def _due(database: Database, options: Options) -> list[Tracked]:
     with database.transaction() as connection:
-        return [video for video in tracking.read(connection) if options.every or video.due]
+        known = tracking.read(connection)
+    if options.every:
+        return known
+    return [video for video in known if video.due or (options.wait and video.status in IN_PROCESSING)]
 
 
 def follow(
@@ -162,7 +166,7 @@ class _Looks:
                 self._write(verdicts[begin : begin + BATCH])
         for video, held, verdict in verdicts:
             self._tell(video, held, verdict)
-        return [video for video, _, verdict in verdicts if verdict.facts.status in ("queued", "inprogress")]
+        return [video for video, _, verdict in verdicts if verdict.facts.status in IN_PROCESSING]
 
     def _believed(self, video: Tracked, held: Held | None) -> tuple[Tracked, Held | None]:
         """Return a finding, unless it is one too many of a video that is gone: what is known then is enough to stop."""

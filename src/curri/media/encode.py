@@ -27,7 +27,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_EXITS = frozenset({*(256 - number for number in _FULL), -signal.SIGXFSZ})
 """Newer versions of ffmpeg leave with the low byte of the negative error number (228, seen with 9.0), older with 1."""
 _FULL_WORDS = tuple(map(os.strerror, _FULL))
-"""Only a better message hangs on this text: the encode has failed anyway."""
+"""ffmpeg 5.1 leaves with 0 where no more than the end of a file could not be written: only its words tell."""
 
 
 class Failure(StrEnum):
@@ -139,10 +139,10 @@ def _run(
         message = f"ffmpeg hung and was stopped ({hung})"
         hint = "if the machine or the disk was just very busy, run the same command again"
         raise EncodeFailed(Failure.HUNG, message, where=str(source), hint=hint) from hung
-    if finished.exit_code == 0:
-        return finished.seconds
     if finished.exit_code in _FULL_EXITS or any(words in finished.complaints for words in _FULL_WORDS):
         raise disk_full(part.parent)
+    if finished.exit_code == 0:
+        return finished.seconds
     ended = f"signal {-finished.exit_code}" if finished.exit_code < 0 else f"exit code {finished.exit_code}"
     raise EncodeFailed(Failure.FAILED, f"ffmpeg failed ({ended}): {finished.last_lines}", where=str(source))
 

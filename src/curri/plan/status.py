@@ -13,6 +13,8 @@ WITHOUT_BYTES = frozenset({"pendingupload", "downloading"})
 """Stream's states of a video before its bytes are complete."""
 
 Status: TypeAlias = Literal["queued", "inprogress", "ready", "error"]
+IN_PROCESSING = ("queued", "inprogress")
+"""The bytes of these are complete, and they cannot be played yet. Stream's states have the same names."""
 
 
 class Facts(NamedTuple):

@@ -27,6 +27,8 @@ class Stalls:
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Event] = set()
+        self.releases = 0
+        """How many there have been."""
 
     def add(self, wake: asyncio.Event) -> None:
         """Has the event set at the next release."""
@@ -37,7 +39,8 @@ class Stalls:
         self._waiting.discard(wake)
 
     def release(self) -> None:
-        """Lets every stalled request go on."""
+        """Lets every stalled request go on; those that are still on their way to a stall will not stop there."""
+        self.releases += 1
         for wake in self._waiting:
             wake.set()
 
@@ -59,8 +62,8 @@ class Exchange:
         self.connection = connection
         self.entry = entry
         self.fault = fault
-        self.stalled = False
         self._stalls = stalls
+        self._begun = stalls.releases
         self._decorate = decorate
         self._scope: Scope = {}
         self._receive: Receive
@@ -92,6 +95,11 @@ class Exchange:
     def gone(self) -> bool:
         """Whether the connection is over."""
         return self.connection.lost.is_set() or self.connection.transport.is_closing()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a fault keeps the request from going on."""
+        return self.entry.stalled
 
     async def drop(self) -> None:
         """Ends the connection: by a reset, or as the fault says."""
@@ -256,8 +264,10 @@ class Exchange:
 
     async def _stall(self) -> bool:
         """Waits for the release, for the fault's time, or for the client to leave; whether it is still there."""
+        if self._stalls.releases != self._begun:
+            return not self.gone
         wake = asyncio.Event()
-        self.stalled = True
+        self.entry.stalled = True
         self._stalls.add(wake)
         waits = [asyncio.create_task(self.connection.lost.wait()), asyncio.create_task(wake.wait())]
         try:
@@ -267,7 +277,7 @@ class Exchange:
             for wait in waits:
                 wait.cancel()
             self._stalls.discard(wake)
-            self.stalled = False
+            self.entry.stalled = False
         return not self.gone
 
     def _does(self, word: str) -> bool:

@@ -19,8 +19,8 @@ from curri.sandbox.store import UID
 API = "/client/v4"
 CONTROL = "/__sandbox__"
 
-_ACCOUNT_PATH = re.compile(rf"{API}/accounts/([^/]+)(/.*)?")
-_BELOW_STREAM = re.compile(r"/stream/([^/]+)(?:/([^/]+))?.*")
+_ACCOUNT_PATH = re.compile(rf"{API}/accounts/([^/]+)(/.*)?", re.DOTALL)
+_BELOW_STREAM = re.compile(r"/stream/([^/]+)(?:/([^/]+))?.*", re.DOTALL)
 _OPEN_UPLOAD = re.compile(r"/(tus|upload)/([^/]+)")
 
 _WORDS_BELOW_STREAM = {"direct_upload": "direct", "storage-usage": "usage", "webhook": "webhook"}

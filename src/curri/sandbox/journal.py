@@ -40,6 +40,9 @@ class Entry:
     received: int = 0
     """Bytes of the body that arrived."""
     fault: str | None = None
+    """What the request meets, from its begin on: a stall in its middle may not have come yet."""
+    stalled: bool = False
+    """Whether it hangs now."""
 
     def as_json(self) -> dict[str, object]:
         """The entry as the control address shows it."""

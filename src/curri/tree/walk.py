@@ -98,7 +98,7 @@ class _Walk:
                 hint="course folders are called Course_01, Course_02, ...; is the disk mounted? Nothing was changed",
             )
         courses = tuple(self._course(*claim) for claim in numbered)
-        return FoundTree(self.root, only is None, courses, tuple(self.warnings), tuple(self.blocked))
+        return FoundTree(self.root, courses, tuple(self.warnings), tuple(self.blocked))
 
     # --- courses and lessons
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
@@ -40,6 +42,49 @@ def test_a_lock_dies_with_its_session_however_that_ends(shared: Database, shared
     terminate(shared_url, shared.connection.info.backend_pid)
     with connect(shared_url) as second:
         second.lock("import")
+
+
+def test_whoever_comes_right_after_finds_nothing_locked(
+    shared_url: str, shared: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends a session some moments after its connection: the locks must be gone before."""
+    held: list[int] = []
+    close = psycopg.Connection.close
+
+    def closing(connection: psycopg.Connection) -> None:
+        asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s"
+        (row,) = shared.connection.execute(asked, [pid]).fetchall()
+        held.append(row[0])
+        close(connection)
+
+    for command in (True, False):
+        with connect(shared_url) as second:
+            pid = second.connection.info.backend_pid
+            if command:
+                second.lock("import")
+            else:
+                second.announce(7)
+            monkeypatch.setattr(psycopg.Connection, "close", closing)
+        monkeypatch.undo()
+    assert set(held) == {0}
+
+
+def test_a_connection_that_holds_nothing_lets_go_of_nothing(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a pooler its session may be that of others, and so may the locks."""
+    asked: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def executing(connection: psycopg.Connection, query: str, *more: Any) -> Any:
+        asked.append(query)
+        return execute(connection, query, *more)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", executing)
+    with connect(shared_url) as second:
+        second.revision()
+    assert not [query for query in asked if "unlock" in query]
+    with connect(shared_url) as second:
+        second.lock("import")
+    assert "unlock" in asked[-1]
 
 
 def test_a_lock_outlives_the_transactions_of_its_holder(shared: Database, shared_url: str) -> None:

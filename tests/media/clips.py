@@ -20,7 +20,9 @@ BARS = (
     "-f lavfi -i color=red:size=320x240:rate=25:duration=1,drawbox=x=80:w=80:color=0x20c040:t=fill,"
     "drawbox=x=160:w=80:color=blue:t=fill,drawbox=x=240:w=80:color=0xf0e0d0:t=fill"
 )
-SMPTE170M = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m"
+SMPTE170M = "setparams=colorspace=smpte170m:color_primaries=smpte170m:color_trc=smpte170m"
+STATED = "-colorspace smpte170m -color_primaries smpte170m -color_trc smpte170m"
+"""What newer versions of ffmpeg take from the filter above, older ones (5.1) must be told."""
 HALVES = "-f lavfi -i color=white:size=320x240:rate=25:duration=1,drawbox=y=120:h=120:color=black:t=fill"
 
 CLIPS = {
@@ -47,7 +49,7 @@ CLIPS = {
     "odd.mkv": f"{NOISY.format('640x480', 25, 1)} -vf scale=321:241 -c:v ffv1",
     "rgb.mov": f"{BARS},format=rgb24 -c:v qtrle",
     "full-range.mov": f"{BARS},scale=out_range=pc -c:v mjpeg -q:v 1 -color_range pc -pix_fmt yuvj420p",
-    "smpte170m.mp4": f"{BARS},scale=out_color_matrix=smpte170m {X264} {SMPTE170M}",
+    "smpte170m.mp4": f"{BARS},scale=out_color_matrix=smpte170m,{SMPTE170M} {X264} {STATED}",
     "two-videos.mkv": f"{NOISY.format('320x240', 25, 1)} -f lavfi -i color=red:size=64x64:rate=25:duration=0.04"
     f" -map 1 -map 0 {X264} -b:v 6M",
     "located.mov": f"{NOISY.format('320x240', 25, 1)} {X264} -b:v 6M -metadata location=+47.3000+008.5000/",

@@ -72,6 +72,7 @@ class Database:
         """Where it is, without the password: for messages."""
         self._turn = threading.RLock()
         self._is_session = False
+        self._holds_locks = False
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -171,6 +172,7 @@ class Database:
         Others ask with `ALIVE`. Raises DatabaseError.
         """
         self.require_session()
+        self._holds_locks = True
         with self.transaction() as connection:
             connection.execute(f"SELECT pg_advisory_lock({_RUNS}, mod(%s, {_KEYS})::int)", [run_id])
 
@@ -187,6 +189,7 @@ class Database:
         """
         self.require_session()
         key = f"hashtext('curri:' || coalesce({_SCHEMA}, current_schema(), '')), hashtext(%s)"
+        self._holds_locks = True
         with self.transaction() as connection:
             if wait:
                 connection.execute(f"SELECT pg_advisory_lock({key})", [command])
@@ -198,6 +201,19 @@ class Database:
                 where=self.address,
                 hint="wait for it to end; `curri runs` shows when it began and on which host",
             )
+
+    def close(self) -> None:
+        """End the connection, and with it all locks. A second call does nothing.
+
+        The locks are let go of before: the server ends a session some moments after its connection, and a command
+        that begins meanwhile would find this one at work.
+        """
+        try:
+            if self._holds_locks and self.connection.info.transaction_status is pq.TransactionStatus.IDLE:
+                with suppress(psycopg.Error):
+                    self.connection.execute("SELECT pg_advisory_unlock_all()")
+        finally:
+            self.connection.close()
 
 
 @contextmanager
@@ -220,7 +236,11 @@ def connect(url: str) -> Iterator[Database]:
             raise DatabaseError(f"the database holds texts as {encoding}, not as UTF8", where=address, hint=hint)
         # A process that is frozen in the middle of a transaction would keep others waiting for its locks for ever.
         connection.execute(IDLE)
-        yield Database(connection, address)
+        database = Database(connection, address)
+        try:
+            yield database
+        finally:
+            database.close()
     finally:
         connection.close()
 

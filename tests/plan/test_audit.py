@@ -26,6 +26,7 @@ from plan.auditing import (
     PLACE,
     QUEUED,
     READY,
+    SOURCE,
     STRAY,
     VIDEO,
     catalog,
@@ -69,6 +70,18 @@ def test_rows_that_change_without_a_word_are_one_difference_and_only_if_there_is
     new = Outcome("Course_01/x", Result.DONE, "new")
     assert len(of_tree(Report(ExitCode.DIFFERENCES, {"rows_changed": 3}, (new,)))) == 1
     assert of_tree(Report(ExitCode.OK, {"rows_changed": 0})) == []
+
+
+def test_what_stream_holds_and_nothing_links_is_to_be_linked_and_not_sent_again() -> None:
+    meta: dict[str, object] = {"componentId": "id", "checksumSha1": NOW, "uploadId": "a9"}
+    sent = replace(
+        READY, meta={**meta, "courseTitle": "One", "lessonTitle": "Two", "uploadedAt": "2026-01-01T00:00:00Z"}
+    )
+    other = replace(VIDEO, id="other", lesson="03", source=SOURCE._replace(sha1=BEFORE))
+    found = of_stream([VIDEO, other], catalog(links=()), {"u1": sent}, {}, whole=False)
+    message = "on Stream already (u1), and nothing in the catalog links it; `curri adopt` does"
+    assert found[0] == Finding(Mark.HERE, "not-linked", PLACE, message, "u1")
+    assert found[1].rule == "not-uploaded"
 
 
 def test_a_file_that_is_as_before_again_needs_a_link_and_no_upload() -> None:

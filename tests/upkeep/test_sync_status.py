@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from curri.sandbox import Fault, Sandbox, SandboxSettings, Timings, When
+from support.command import Done
 from upload.conftest import Films, Open
 from upload.site import Site, objects
 
@@ -416,28 +417,28 @@ def test_wait_goes_on_until_nothing_is_in_work(slow: Site, films: Films) -> None
     assert (counts["changed"], counts["unchanged"], counts["queued"], counts["ready"]) == (1, 0, 0, 1)
 
 
-def test_wait_waits_also_for_what_was_looked_at_just_now(slow: Site, films: Films) -> None:
-    place(slow, films.plain(1))
-    age(slow, 0.5)
-    quiet(slow)
-    quiet(slow)  # the next look is due in minutes
+def waited(slow: Site) -> Done:
+    """Run `sync-status --wait`; Stream comes to the end of its work between the first look and the second."""
     slow.hold(Fault("stall-before", When(path="get", nth=2)))
     with slow.start("sync-status", "--wait") as running:
         slow.until_held(running)
         slow.box.advance(60)
         slow.box.clear_faults()
-        done = running.done()
+        return running.done()
+
+
+def test_wait_waits_also_for_what_was_looked_at_just_now(slow: Site, films: Films) -> None:
+    place(slow, films.plain(1))
+    age(slow, 0.5)
+    quiet(slow)
+    quiet(slow)  # the next look is due in minutes
+    done = waited(slow)
     assert (done.code, done.out, done.err) == (0, f"changed   {PLACE}: ready\n", "")
 
 
 def test_wait_ends_with_a_failure(slow: Site, films: Films) -> None:
     slow.box.faults(Fault("fail", code="ERR_UNKNOWN"))
     place(slow, films.plain(1))
-    slow.hold(Fault("stall-before", When(path="get", nth=2)))
-    with slow.start("sync-status", "--wait") as running:
-        slow.until_held(running)
-        slow.box.advance(60)
-        slow.box.clear_faults()
-        done = running.done()
+    done = waited(slow)
     assert (done.code, done.out) == (3, "")
     assert done.err.count("ERR_UNKNOWN") == 1

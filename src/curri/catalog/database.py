@@ -226,6 +226,7 @@ def connect(url: str) -> Iterator[Database]:
     except (psycopg.Error, UnicodeError) as error:  # UnicodeError: a host name that can be none
         reason, hint = refusals.explained(error)
         raise DatabaseError(f"the database cannot be opened: {reason}", where=address, hint=hint) from error
+    database = Database(connection, address)
     try:
         if connection.info.server_version < OLDEST_SERVER:
             version = connection.info.parameter_status("server_version")
@@ -236,13 +237,9 @@ def connect(url: str) -> Iterator[Database]:
             raise DatabaseError(f"the database holds texts as {encoding}, not as UTF8", where=address, hint=hint)
         # A process that is frozen in the middle of a transaction would keep others waiting for its locks for ever.
         connection.execute(IDLE)
-        database = Database(connection, address)
-        try:
-            yield database
-        finally:
-            database.close()
+        yield database
     finally:
-        connection.close()
+        database.close()
 
 
 _URL = re.compile(r"postgresql://(?:[^@/]*@)?+[^@?]*(?:\?.*)?", re.DOTALL)

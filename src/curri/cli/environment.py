@@ -49,8 +49,9 @@ def unknown(options: Collection[str]) -> list[str]:
 
     `options` are the variables of the options of all commands. A variable without a value counts as not set.
     """
-    ours = [name for name in sorted(os.environ) if name.startswith(PREFIX) and not name.startswith(TESTS)]
-    if not any(os.environ[name] for name in ours):
+    given = [name for name, value in sorted(os.environ.items()) if value]
+    ours = [name for name in given if name.startswith(PREFIX) and not name.startswith(TESTS)]
+    if not ours:
         return []  # as on most machines: nothing has to be imported for it
 
     import difflib
@@ -61,7 +62,7 @@ def unknown(options: Collection[str]) -> list[str]:
     short = {name.removeprefix(PREFIX): name for name in sorted(known)}  # what all have would make all alike
     told = []
     for name in ours:
-        if os.environ[name] and name not in known:
+        if name not in known:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), short, n=1)
             meant = f": did you mean {short[near[0]]}?" if near else ": `curri --help` and `curri config` name all"
             told.append(f"{name} is not a variable of curri{meant}")

@@ -96,11 +96,6 @@ class Exchange:
         """Whether the connection is over."""
         return self.connection.lost.is_set() or self.connection.transport.is_closing()
 
-    @property
-    def stalled(self) -> bool:
-        """Whether a fault keeps the request from going on."""
-        return self.entry.stalled
-
     async def drop(self) -> None:
         """Ends the connection: by a reset, or as the fault says."""
         self._answer_is_past = True

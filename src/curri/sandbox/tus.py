@@ -167,7 +167,7 @@ class Tus:
         patience = self._account.settings.lock_wait_seconds
         while uid in self._running:
             holder, over = self._running[uid]
-            if holder.stalled:
+            if holder.entry.stalled:
                 await holder.drop()
             try:
                 await asyncio.wait_for(over.wait(), patience)
